@@ -1,0 +1,117 @@
+package dialect
+
+import (
+	"strings"
+	"time"
+
+	"github.com/tokensweep/tokensweep/schema"
+	"github.com/tokensweep/tokensweep/token"
+)
+
+// Range is the part of a table between two keys, in primary-key order.
+type Range struct {
+	Table, Key string
+	After      token.Null[string] // exclusive; NULL starts at the first row
+	Through    string             // inclusive
+}
+
+// Where is the condition that holds for the range's rows.
+func (r Range) Where(d Dialect) SQL {
+	key := d.Quote(r.Table) + "." + d.Quote(r.Key)
+	through := Concat(key, " <= ", Value(r.Through))
+	if !r.After.Valid {
+		return through
+	}
+	return Concat(key, " > ", Value(r.After.V), " AND ", through)
+}
+
+// Audit says where removed rows are copied to.
+type Audit struct {
+	Table       string
+	Columns     []string  // those that live and audit table share, by name
+	Invalidated string    // the column for the time of removal, "" if there is none
+	At          time.Time // that time, UTC
+}
+
+// Window counts the rows of the next size keys behind after, counts those for
+// which removable holds, and finds the last key: examined, removable, last.
+func Window(d Dialect, table, key string, after token.Null[string], size int, removable SQL) SQL {
+	id := d.Quote(table) + "." + d.Quote(key)
+	where := Text()
+	if after.Valid {
+		where = Concat(" WHERE ", id, " > ", Value(after.V))
+	}
+	return Concat("SELECT COUNT(*), COALESCE(SUM(w.hit), 0), MAX(w.id) FROM (SELECT ", id, " AS id, CASE WHEN ", removable,
+		" THEN 1 ELSE 0 END AS hit FROM ", d.Quote(table), where, " ORDER BY ", id, " LIMIT ", Value(size), ") AS w")
+}
+
+// CountRange counts the rows of a range.
+func CountRange(d Dialect, r Range) SQL {
+	return Concat("SELECT COUNT(*) FROM ", d.Quote(r.Table), " WHERE ", r.Where(d))
+}
+
+// Head finds the last of the first size keys of a range.
+func Head(d Dialect, r Range, size int) SQL {
+	id := d.Quote(r.Table) + "." + d.Quote(r.Key)
+	return Concat("SELECT MAX(w.id) FROM (SELECT ", id, " AS id FROM ", d.Quote(r.Table), " WHERE ", r.Where(d), " ORDER BY ", id,
+		" LIMIT ", Value(size), ") AS w")
+}
+
+// CopyToAudit copies the rows for which where holds, locking them.
+func CopyToAudit(d Dialect, table string, a Audit, where SQL) SQL {
+	from := make([]string, len(a.Columns))
+	to := make([]string, len(a.Columns), len(a.Columns)+1)
+	for i, c := range a.Columns {
+		from[i], to[i] = d.Quote(table)+"."+d.Quote(c), d.Quote(c)
+	}
+	invalidated := Text()
+	if a.Invalidated != "" {
+		to = append(to, d.Quote(a.Invalidated))
+		invalidated = Concat(", ", Value(d.Wall(a.At)))
+	}
+	return Concat("INSERT INTO ", d.Quote(a.Table), " (", strings.Join(to, ", "), ") SELECT ", strings.Join(from, ", "), invalidated,
+		" FROM ", d.Quote(table), " WHERE ", where, d.LockRows())
+}
+
+// LockMatching locks the rows for which where holds and counts them. It is for
+// batches that remove children by hand but copy nothing to an audit table.
+func LockMatching(d Dialect, table, key string, where SQL) SQL {
+	return Concat("SELECT COUNT(*) FROM (SELECT ", d.Quote(table), ".", d.Quote(key), " FROM ", d.Quote(table), " WHERE ", where,
+		d.LockRows(), ") AS w")
+}
+
+// Delete removes the rows for which where holds.
+func Delete(d Dialect, table string, where SQL) SQL {
+	return Concat("DELETE FROM ", d.Quote(table), " WHERE ", where)
+}
+
+// TokenLeft is true for rows of the code table whose token exists and, if
+// except is not empty, is none of those for which except holds.
+func TokenLeft(d Dialect, codes, tokens string, except SQL) SQL {
+	id := d.Quote("TOKEN_ID")
+	kept := Text()
+	if except.Text != "" {
+		kept = Concat(" AND CASE WHEN ", except, " THEN 0 ELSE 1 END = 1")
+	}
+	return Concat("EXISTS (SELECT 1 FROM ", d.Quote(tokens), " WHERE ", d.Quote(tokens), ".", id, " = ", d.Quote(codes), ".", id, kept, ")")
+}
+
+// Held is true for rows of the root table that a row of a child table holds.
+// The path leads from the child to the root.
+func Held(d Dialect, path []schema.Hop) SQL {
+	last := path[len(path)-1]
+	from := d.Quote(last.Table)
+	for i := len(path) - 2; i >= 0; i-- {
+		from += " JOIN " + d.Quote(path[i].Table) + " ON " + OnHop(d, path[i])
+	}
+	return Text("EXISTS (SELECT 1 FROM ", from, " WHERE ", OnHop(d, last), ")")
+}
+
+// OnHop is the join condition of a hop.
+func OnHop(d Dialect, h schema.Hop) string {
+	on := make([]string, len(h.Columns))
+	for i, c := range h.Columns {
+		on[i] = d.Quote(h.Parent) + "." + d.Quote(h.ParentColumns[i]) + " = " + d.Quote(h.Table) + "." + d.Quote(c)
+	}
+	return strings.Join(on, " AND ")
+}

@@ -1,0 +1,135 @@
+package dialect
+
+import (
+	"io"
+	"strings"
+	"time"
+
+	"github.com/tokensweep/tokensweep/schema"
+	"github.com/tokensweep/tokensweep/token"
+)
+
+// SQL is a statement, or a piece of one, with the values of its placeholders.
+// Every placeholder is written ?.
+type SQL struct {
+	Text string
+	Args []any
+}
+
+// Text makes SQL without placeholders.
+func Text(parts ...string) SQL { return SQL{Text: strings.Join(parts, "")} }
+
+// Value makes a placeholder for v.
+func Value(v any) SQL { return SQL{Text: "?", Args: []any{v}} }
+
+// Concat joins pieces, strings and SQL, in order.
+func Concat(pieces ...any) SQL {
+	var b strings.Builder
+	var all SQL
+	for _, piece := range pieces {
+		switch p := piece.(type) {
+		case string:
+			b.WriteString(p)
+		case SQL:
+			b.WriteString(p.Text)
+			all.Args = append(all.Args, p.Args...)
+		default:
+			panic("dialect.Concat: a piece is neither string nor SQL")
+		}
+	}
+	all.Text = b.String()
+	return all
+}
+
+// Dialect says everything that the engine, the verifier and the seeder need
+// from one kind of database. Columns and tables are passed as plain names
+// unless an argument is called expr; then it is SQL already.
+type Dialect interface {
+	schema.Catalog
+
+	// Name is "mysql" or "sqlite"; MariaDB is "mysql" too.
+	Name() string
+	// Quote makes an identifier of a name.
+	Quote(name string) string
+	// Collation says how a column of that collation compares states.
+	Collation(name string) token.Collation
+	// Wall is the text of t's UTC wall clock to the second, as a parameter for
+	// a time column.
+	Wall(t time.Time) string
+
+	// Exact is expr as bytes, so that neither case nor padding counts.
+	Exact(expr string) string
+	// SameText is true where expr is one of values byte for byte, else false or NULL.
+	SameText(expr string, values ...string) SQL
+	// LikeColumn is true where expr equals one of values under the column's own
+	// collation, else false or NULL.
+	LikeColumn(expr string, values ...string) SQL
+	// Before is true where the time expr plus millis (SQL for a number of
+	// milliseconds between 0 and token.MaxValidity) is earlier than cutOff; false
+	// or NULL for an unknown time. It compares wall clocks of the session.
+	Before(expr, millis string, cutOff time.Time) SQL
+
+	// SessionSetup are the statements that a session of the engine runs first.
+	SessionSetup() []string
+	// LockRows is the suffix that makes a SELECT lock what it returns, or "".
+	LockRows() string
+	// DeleteVia deletes the rows of a child table that hang on the rows of the
+	// root table for which where holds. The path leads from the child to the root.
+	DeleteVia(path []schema.Hop, where SQL) SQL
+
+	// BeginSnapshot are the statements after which a session sees one state of
+	// the database until it rolls back.
+	BeginSnapshot() []string
+	// Read is a column's value as text: two reads of the same value agree.
+	Read(c schema.Column) string
+
+	// CreateTable makes a table with its primary key and foreign keys but
+	// without the secondary indexes; AddIndexes adds those.
+	CreateTable(t schema.Table) string
+	// AddIndexes returns the statements that build secondary indexes.
+	AddIndexes(table string, indexes []schema.Index) []string
+	// LedgerColumns is the column list of the ledger table, see cleanup.
+	LedgerColumns() string
+
+	// Classify says what kind of failure a driver's error is.
+	Classify(err error) Class
+}
+
+// BulkLoader is implemented by dialects that can load rows as a stream, several
+// times faster than by INSERT.
+type BulkLoader interface {
+	// BulkLoad registers a stream of tab-separated rows and returns the
+	// statement that loads it into the table's columns and a function that
+	// unregisters the stream. Fields are escaped with a
+	// backslash; \N is NULL.
+	BulkLoad(table string, columns []string, open func() io.Reader) (statement string, done func())
+}
+
+// RunLocker is implemented by dialects with locks that belong to a session.
+type RunLocker interface {
+	// LockRun returns 1 if the session holds the lock named, or got it now,
+	// without waiting; 0 or NULL if another session holds it.
+	LockRun(name string) SQL
+	// UnlockRun gives the lock back.
+	UnlockRun(name string) SQL
+}
+
+// Class is a kind of failure, as far as it decides what to do next.
+type Class int
+
+// Classes of failures.
+const (
+	Unclassified Class = iota
+	Deadlock           // the transaction was rolled back, try again
+	LockTimeout        // a lock was not had in time, roll back and try again
+	Disconnected       // the connection is gone; whether the statement ran is unknown
+	RowRefused         // a foreign key or a trigger refuses one of the rows
+	Duplicate          // a unique key refuses the row
+	Denied             // a privilege is missing
+	BadLogin           // user or password are wrong
+	Unreachable        // nothing answers at that address
+	ReadOnly           // the server or the session is read-only
+	DiskFull           // the server has no room
+	NoSuchTable        // a table or schema does not exist
+	Unsupported        // the server does not know the statement or has switched it off
+)

@@ -1,0 +1,27 @@
+package mysql
+
+import (
+	"io"
+	"strconv"
+	"strings"
+	"sync/atomic"
+
+	mysqldriver "github.com/go-sql-driver/mysql"
+)
+
+var streams atomic.Int64 // the driver's registry of readers is global, so names must be unique
+
+// BulkLoad is LOAD DATA LOCAL INFILE from a reader. Fields end with a tab, rows
+// with a newline, \ escapes, \N is NULL. LOCAL turns every error about a row
+// into a warning: the caller must compare the rows loaded with the rows sent.
+func (d Dialect) BulkLoad(table string, columns []string, open func() io.Reader) (statement string, done func()) {
+	name := "tokensweep-" + strconv.FormatInt(streams.Add(1), 10)
+	mysqldriver.RegisterReaderHandler(name, open)
+	quoted := make([]string, len(columns))
+	for i, c := range columns {
+		quoted[i] = d.Quote(c)
+	}
+	return "LOAD DATA LOCAL INFILE 'Reader::" + name + "' INTO TABLE " + d.Quote(table) +
+		" CHARACTER SET utf8mb4 FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' LINES TERMINATED BY '\\n' (" +
+		strings.Join(quoted, ", ") + ")", func() { mysqldriver.DeregisterReaderHandler(name) }
+}

@@ -1,0 +1,124 @@
+// Package mysql is the dialect of MySQL 8.0 and later and of MariaDB 10.6 and
+// later.
+package mysql
+
+import (
+	"strings"
+	"time"
+
+	"github.com/tokensweep/tokensweep/dialect"
+	"github.com/tokensweep/tokensweep/schema"
+	"github.com/tokensweep/tokensweep/token"
+)
+
+// Dialect is the MySQL dialect. MariaDB differs in nothing that the zero value
+// says, so there is no switch.
+type Dialect struct{}
+
+var (
+	_ dialect.Dialect    = Dialect{}
+	_ dialect.BulkLoader = Dialect{}
+	_ dialect.RunLocker  = Dialect{}
+)
+
+// Name returns "mysql".
+func (Dialect) Name() string { return "mysql" }
+
+// Quote puts a name between backticks, which work whatever sql_mode says.
+func (Dialect) Quote(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }
+
+// Wall is "2006-01-02 15:04:05" in UTC.
+func (Dialect) Wall(t time.Time) string { return t.UTC().Format(time.DateTime) }
+
+// Collation reads the properties from the collation's name: _ci, _ai and _bin
+// suffixes, and NO PAD for binary and for the UCA 9.0.0 and MariaDB nopad ones.
+func (Dialect) Collation(name string) token.Collation {
+	return token.Collation{
+		FoldCase:  strings.HasSuffix(name, "_ci"),
+		FoldMarks: strings.HasSuffix(name, "_ci") && !strings.Contains(name, "_as_"),
+		PadSpace:  name != "" && name != "binary" && !strings.Contains(name, "_0900_") && !strings.Contains(name, "nopad"),
+	}
+}
+
+// Exact casts to BINARY.
+func (Dialect) Exact(expr string) string { return "CAST(" + expr + " AS BINARY)" }
+
+// SameText compares bytes.
+func (d Dialect) SameText(expr string, values ...string) dialect.SQL {
+	return dialect.Text(d.Exact(expr), " IN (", list(values), ")")
+}
+
+// LikeColumn leaves the comparison to the column's collation.
+func (Dialect) LikeColumn(expr string, values ...string) dialect.SQL {
+	return dialect.Text(expr, " IN (", list(values), ")")
+}
+
+// list writes literals, not placeholders: the values are this program's own
+// state names, and text with the states in it can be read.
+func list(values []string) string { return "'" + strings.Join(values, "', '") + "'" }
+
+// Before compares in whole microseconds. TIMESTAMPDIFF takes the wall clock of
+// a TIMESTAMP in the session's zone and gives NULL for the zero date.
+func (d Dialect) Before(expr, millis string, cutOff time.Time) dialect.SQL {
+	return dialect.Concat("TIMESTAMPDIFF(MICROSECOND, ", expr, ", CAST(", dialect.Value(d.Wall(cutOff)), " AS DATETIME)) > 1000 * ", millis)
+}
+
+// SessionSetup makes a session of the engine independent of the server's
+// settings. sql_mode is strict but lets the zero date through, which audit
+// copies must carry as it is; the isolation level keeps InnoDB from locking the
+// gaps that other sessions insert into.
+func (Dialect) SessionSetup() []string {
+	return []string{
+		"SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
+		"SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+		"SET SESSION autocommit = 1, sql_safe_updates = 0, foreign_key_checks = 1, unique_checks = 1",
+		"SET SESSION innodb_lock_wait_timeout = 5, lock_wait_timeout = 30",
+	}
+}
+
+// BeginSnapshot starts a consistent read.
+func (Dialect) BeginSnapshot() []string {
+	return []string{"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"}
+}
+
+// Read names the column: the text protocol gives every type as text, a
+// TIMESTAMP in the session's zone.
+func (d Dialect) Read(c schema.Column) string { return d.Quote(c.Name) }
+
+// LockRows is FOR UPDATE.
+func (Dialect) LockRows() string { return " FOR UPDATE" }
+
+// DeleteVia joins from the child to the root. Only the child is named for
+// deletion: a statement that deletes from a parent and its cascading child
+// breaks row-based replication.
+func (d Dialect) DeleteVia(path []schema.Hop, where dialect.SQL) dialect.SQL {
+	child := d.Quote(path[0].Table)
+	from := child
+	for _, h := range path {
+		from += " JOIN " + d.Quote(h.Parent) + " ON " + dialect.OnHop(d, h)
+	}
+	return dialect.Concat("DELETE ", child, " FROM ", from, " WHERE ", where)
+}
+
+// LockRun is GET_LOCK without waiting. A lock belongs to the session, which may
+// take it again.
+func (Dialect) LockRun(name string) dialect.SQL {
+	return dialect.Concat("SELECT GET_LOCK(", dialect.Value(name), ", 0)")
+}
+
+// UnlockRun is RELEASE_LOCK.
+func (Dialect) UnlockRun(name string) dialect.SQL {
+	return dialect.Concat("SELECT RELEASE_LOCK(", dialect.Value(name), ")")
+}
+
+// LedgerColumns keeps keys as bytes, so that no collation has a say in where a
+// run resumes. 3072 bytes hold 768 characters of utf8mb4, the longest key that
+// InnoDB indexes.
+func (Dialect) LedgerColumns() string {
+	return "RUN_ID CHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, BATCH BIGINT NOT NULL, PHASE VARCHAR(64) NOT NULL, " +
+		"AFTER_KEY VARBINARY(3072) NULL, THROUGH_KEY VARBINARY(3072) NULL, EXAMINED BIGINT NOT NULL, REMOVED BIGINT NOT NULL, " +
+		"AUDITED BIGINT NOT NULL, DETAIL TEXT NULL, WRITTEN_AT CHAR(19) NOT NULL, PRIMARY KEY (RUN_ID, BATCH)"
+}
+
+// Classify knows the server's error numbers and the driver's own errors.
+func (Dialect) Classify(err error) dialect.Class { return classify(err) }
