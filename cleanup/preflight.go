@@ -1,0 +1,187 @@
+package cleanup
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"database/sql/driver"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"github.com/tokensweep/tokensweep/dialect"
+	"github.com/tokensweep/tokensweep/schema"
+)
+
+// errDiscard makes database/sql close a connection instead of pooling it.
+var errDiscard = driver.ErrBadConn
+
+// lockName fits MySQL's limit of 64 characters whatever the schema's name.
+func lockName(schemaName string) string {
+	sum := sha256.Sum256([]byte(strings.ToLower(schemaName)))
+	return "tokensweep-" + hex.EncodeToString(sum[:16])
+}
+
+// preflight runs every kind of statement of a batch on no rows at all, so that
+// a missing privilege or a read-only server shows before the first change, and
+// checks that the audit table can hold what will be copied.
+func preflight(ctx context.Context, conn *sql.Conn, p *Plan) error {
+	nothing := dialect.Text("1 = 0")
+	for i := range p.Phases {
+		ph := &p.Phases[i]
+		probe := func(privilege, table string, q dialect.SQL) error {
+			if _, err := conn.ExecContext(ctx, q.Text, q.Args...); err != nil {
+				return probeFailed(p, privilege, table, err)
+			}
+			return nil
+		}
+		if ph.Audit != nil {
+			audit := *ph.Audit
+			audit.Columns = sharedColumns(p, ph)
+			if err := probe("INSERT", audit.Table, dialect.CopyToAudit(p.Dialect, ph.Table, audit, nothing)); err != nil {
+				return err
+			}
+		}
+		for _, child := range ph.Children {
+			if err := probe("DELETE", child.Table(), p.Dialect.DeleteVia(child.Path, nothing)); err != nil {
+				return err
+			}
+		}
+		if err := probe("DELETE", ph.Table, dialect.Delete(p.Dialect, ph.Table, nothing)); err != nil {
+			return err
+		}
+	}
+	if _, ok := p.Found.Table(LedgerTable); !ok {
+		// The privilege to drop is checked even when there is nothing to drop.
+		if _, err := conn.ExecContext(ctx, "DROP TABLE IF EXISTS "+p.Dialect.Quote(LedgerTable)); err != nil {
+			return probeFailed(p, "CREATE, DROP", LedgerTable, err)
+		}
+	}
+	return checkAuditHolds(ctx, conn, p)
+}
+
+// sharedColumns are the audit columns that exist before any extension.
+func sharedColumns(p *Plan, ph *Phase) []string {
+	table, _ := p.Found.Table(ph.Audit.Table)
+	var shared []string
+	for _, c := range ph.Audit.Columns {
+		if table.Has(c) {
+			shared = append(shared, c)
+		}
+	}
+	return shared
+}
+
+func probeFailed(p *Plan, privilege, table string, err error) error {
+	switch p.Dialect.Classify(err) {
+	case dialect.Denied:
+		return refused(fmt.Sprintf("the user lacks the privilege %s on %s.%s", privilege, p.Found.Name, table),
+			fmt.Sprintf("GRANT SELECT, %s ON %s.%s TO that user", privilege, p.Found.Name, table), err)
+	case dialect.ReadOnly:
+		return refused("the server is read-only", "run on the primary, or after read_only is switched off", err)
+	}
+	return classified(p.Dialect, fmt.Errorf("trying %s on %s: %w", privilege, table, err))
+}
+
+// loss is a column whose data the audit table could not keep.
+type loss struct {
+	column    schema.Column
+	condition string // true for the rows that would lose data
+	problem   string
+	remedy    string
+}
+
+// checkAuditHolds refuses if a live row holds data that the audit table could
+// not keep. One scan answers for all columns.
+func checkAuditHolds(ctx context.Context, conn *sql.Conn, p *Plan) error {
+	losses := possibleLosses(p)
+	if len(losses) == 0 {
+		return nil
+	}
+	table := p.Phases[0].Table
+	sums := make([]string, len(losses))
+	counts, dest := make([]int64, len(losses)), make([]any, len(losses))
+	for i, l := range losses {
+		sums[i] = "COALESCE(SUM(CASE WHEN " + l.condition + " THEN 1 ELSE 0 END), 0)"
+		dest[i] = &counts[i]
+	}
+	q := "SELECT " + strings.Join(sums, ", ") + " FROM " + p.Dialect.Quote(table)
+	if err := conn.QueryRowContext(ctx, q).Scan(dest...); err != nil {
+		return classified(p.Dialect, fmt.Errorf("looking for data in %s that the audit table cannot keep: %w", table, err))
+	}
+	for i, l := range losses {
+		if counts[i] > 0 {
+			return refused(fmt.Sprintf("%s.%s %s (%d rows)", table, l.column.Name, l.problem, counts[i]), l.remedy, nil)
+		}
+	}
+	return nil
+}
+
+func possibleLosses(p *Plan) []loss {
+	ph := &p.Phases[0]
+	if ph.Audit == nil {
+		return nil
+	}
+	live, _ := p.Found.Table(ph.Table)
+	audit, _ := p.Found.Table(ph.Audit.Table)
+	var all []loss
+	if p.AuditMissing == AuditStop {
+		for _, c := range p.Missing {
+			all = append(all, loss{c, holdsData(p.Dialect, c), "holds data and " + audit.Name + " has no such column",
+				"add the column there, or choose --audit-missing=extend (adds it) or --audit-missing=drop (loses it)"})
+		}
+	}
+	for _, c := range live.Columns {
+		to, ok := audit.Column(c.Name)
+		if !ok || to.Length == 0 || to.Length >= c.Length {
+			continue
+		}
+		// LENGTH counts bytes on MySQL: for text beyond ASCII this errs on the safe side.
+		all = append(all, loss{c, fmt.Sprintf("LENGTH(%s) > %d", p.Dialect.Quote(c.Name), to.Length),
+			fmt.Sprintf("holds text of more than the %d characters that %s.%s takes", to.Length, audit.Name, to.Name),
+			"widen that column, or run with --no-audit"})
+	}
+	return all
+}
+
+// holdsData is true for rows in which a column holds more than its default.
+func holdsData(d dialect.Dialect, c schema.Column) string {
+	name := d.Quote(c.Name)
+	if c.Default == nil || c.Kind == schema.Timestamp {
+		return name + " IS NOT NULL"
+	}
+	return name + " <> '" + strings.ReplaceAll(*c.Default, "'", "''") + "'"
+}
+
+// extendAudit adds the missing columns if the user asked for it.
+func (r *run) extendAudit(ctx context.Context) error {
+	if !r.plan.Audit || r.plan.AuditMissing != AuditExtend {
+		return nil
+	}
+	for _, c := range r.plan.Missing {
+		q := "ALTER TABLE " + r.d.Quote(r.plan.Phases[0].Audit.Table) + " ADD COLUMN " + r.d.Quote(c.Name) + " " + c.Type + " NULL"
+		if _, err := r.conn.ExecContext(ctx, q); err != nil {
+			return classified(r.d, fmt.Errorf("adding %s to the audit table: %w", c.Name, err))
+		}
+		r.watch.log("added column %s to %s", c.Name, r.plan.Phases[0].Audit.Table)
+	}
+	return nil
+}
+
+// classified turns the failures that have a remedy into an Error.
+func classified(d dialect.Dialect, err error) error {
+	if err == nil {
+		return nil
+	}
+	switch d.Classify(err) {
+	case dialect.Denied:
+		return refused("a privilege is missing", "see the list of least privileges in the package documentation of cleanup", err)
+	case dialect.ReadOnly:
+		return &Error{Problem: "the server is read-only", Remedy: "run on the primary, or after read_only is switched off; what was committed stays", Kind: Refused, Cause: err}
+	case dialect.DiskFull:
+		return &Error{Problem: "the server has no disk space left", Remedy: "free space in its data directory, then run again: the batch under way was rolled back, earlier ones stay", Kind: Unavailable, Cause: err}
+	case dialect.BadLogin, dialect.Unreachable:
+		return &Error{Problem: "the database cannot be reached", Remedy: "check host, port, user and password", Kind: Unavailable, Cause: err}
+	}
+	return err
+}

@@ -1,0 +1,68 @@
+package cleanup
+
+import (
+	"slices"
+	"time"
+)
+
+// Limits of the servo.
+const (
+	firstWindow = 1000
+	minWindow   = 10
+	maxWindow   = 20_000
+	maxGrowth   = 1.5 // a step
+	servoMemory = 10  // batches
+	panicFactor = 5   // times the target: cut at once
+)
+
+// servo sets how many keys a batch examines, so that batches take about the
+// target time. The method is that of block/spirit: the 90th percentile of the
+// last ten batches against the target, slow growth, and a cut to a tenth when
+// one batch goes far beyond the target.
+type servo struct {
+	target time.Duration
+	fixed  bool // the user chose the size
+	limit  int  // the database's own upper limit
+	size   int
+	recent []float64 // microseconds a key
+}
+
+func newServo(target time.Duration, fixed, limit int) *servo {
+	if limit == 0 {
+		limit = maxWindow
+	}
+	if fixed > 0 {
+		return &servo{fixed: true, size: fixed, target: target}
+	}
+	return &servo{target: target, limit: limit, size: min(firstWindow, limit)}
+}
+
+// took feeds back how long a batch over that many keys took.
+func (s *servo) took(keys int, d time.Duration) {
+	if s.fixed || keys == 0 {
+		return
+	}
+	if d > panicFactor*s.target {
+		s.resize(float64(s.size) / 10)
+		s.recent = nil
+		return
+	}
+	s.recent = append(s.recent, float64(d.Microseconds())/float64(keys))
+	if len(s.recent) > servoMemory {
+		s.recent = s.recent[1:]
+	}
+	sorted := slices.Sorted(slices.Values(s.recent))
+	p90 := sorted[(len(sorted)*9)/10]
+	s.resize(min(float64(s.target.Microseconds())/max(p90, 0.01), maxGrowth*float64(s.size)))
+}
+
+// shrink halves the window after a lock wait: less is locked next time.
+func (s *servo) shrink() {
+	if !s.fixed {
+		s.resize(float64(s.size) / 2)
+	}
+}
+
+func (s *servo) resize(size float64) {
+	s.size = min(max(int(size), minWindow), s.limit)
+}

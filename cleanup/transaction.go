@@ -1,0 +1,256 @@
+package cleanup
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/tokensweep/tokensweep/dialect"
+	"github.com/tokensweep/tokensweep/token"
+)
+
+// Limits of retrying one batch.
+const (
+	maxRetries    = 10
+	maxMismatches = 3
+	firstBackoff  = 20 * time.Millisecond
+	maxBackoff    = 5 * time.Second
+)
+
+// errMismatch says that a batch would have removed more than it audited.
+var errMismatch = errors.New("a row became removable between the audit copy and the delete")
+
+// remove takes the removable rows of a range away, in one transaction; rows
+// that the database refuses are cornered and recorded.
+func (r *run) remove(ctx context.Context, ph *Phase, span dialect.Range, keys int64) error {
+	err := r.retry(ctx, func() error { return r.transaction(ctx, ph, span, keys) })
+	if err == nil || r.d.Classify(err) != dialect.RowRefused {
+		return err
+	}
+	return r.corner(ctx, ph, span, err)
+}
+
+// corner splits a range that holds a refused row; bisection singles the row
+// out while its neighbours go.
+func (r *run) corner(ctx context.Context, ph *Phase, span dialect.Range, cause error) error {
+	var keys int64
+	var middle sql.NullString
+	err := r.retry(ctx, func() error {
+		count := dialect.CountRange(r.d, span)
+		if err := r.conn.QueryRowContext(ctx, count.Text, count.Args...).Scan(&keys); err != nil || keys < 2 {
+			return err
+		}
+		half := dialect.Head(r.d, span, int(keys/2))
+		return r.conn.QueryRowContext(ctx, half.Text, half.Args...).Scan(&middle)
+	})
+	if err != nil || keys == 0 {
+		return err
+	}
+	if keys == 1 || !middle.Valid {
+		return r.retry(ctx, func() error { return r.recordRefusal(ctx, ph, span, cause) })
+	}
+	low, high := span, span
+	low.Through, high.After = middle.String, token.Some(middle.String)
+	if err := r.remove(ctx, ph, low, keys/2); err != nil {
+		return err
+	}
+	return r.remove(ctx, ph, high, keys-keys/2)
+}
+
+// transaction is one batch: copy to the audit table under lock, delete children
+// that do not cascade, delete under the same condition, ledger, commit.
+func (r *run) transaction(ctx context.Context, ph *Phase, span dialect.Range, keys int64) error {
+	where := dialect.Concat(span.Where(r.d), " AND ", ph.eligible(r.d, ph.Removable))
+	now := r.Now()
+	e := entry{batch: r.ledger.next, phase: ph.Name, after: span.After, through: span.Through, examined: keys}
+
+	tx, err := r.conn.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() // no effect after the commit
+	exec := func(step string, q dialect.SQL) (int64, error) {
+		if r.between != nil {
+			r.between(step)
+		}
+		done, err := tx.ExecContext(ctx, q.Text, q.Args...)
+		if err != nil {
+			return 0, fmt.Errorf("%s: %w", step, err)
+		}
+		return done.RowsAffected()
+	}
+
+	if ph.Audit != nil {
+		audit := *ph.Audit
+		audit.At = now
+		if e.audited, err = exec("audit", dialect.CopyToAudit(r.d, ph.Table, audit, where)); err != nil {
+			return err
+		}
+	} else if len(ph.Children) > 0 {
+		if err := lockRows(ctx, tx, dialect.LockMatching(r.d, ph.Table, ph.Key, where)); err != nil {
+			return err
+		}
+	}
+	for _, child := range ph.Children {
+		if _, err := exec("children", r.d.DeleteVia(child.Path, where)); err != nil {
+			return err
+		}
+	}
+	if e.removed, err = exec("delete", dialect.Delete(r.d, ph.Table, where)); err != nil {
+		return err
+	}
+	if ph.Audit != nil && e.removed != e.audited {
+		return fmt.Errorf("%d rows audited, %d deleted: %w", e.audited, e.removed, errMismatch)
+	}
+	if _, err := exec("ledger", r.ledger.insert(e, now)); err != nil {
+		return err
+	}
+	if r.between != nil {
+		r.between("commit")
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	r.ledger.next++
+	return nil
+}
+
+// lockRows runs a locking SELECT to its end.
+func lockRows(ctx context.Context, tx *sql.Tx, q dialect.SQL) error {
+	rows, err := tx.QueryContext(ctx, q.Text, q.Args...)
+	if err != nil {
+		return fmt.Errorf("lock: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+	}
+	return rows.Err()
+}
+
+// recordRefusal writes a key that cannot go to the ledger.
+func (r *run) recordRefusal(ctx context.Context, ph *Phase, span dialect.Range, cause error) error {
+	detail, err := json.Marshal(refusal{Key: span.Through, Error: cause.Error()})
+	if err != nil {
+		return err
+	}
+	q := r.ledger.insert(entry{batch: r.ledger.next, phase: ph.Name, after: span.After, through: span.Through, examined: 1, detail: string(detail)}, r.Now())
+	if _, err := r.conn.ExecContext(ctx, q.Text, q.Args...); err != nil {
+		return fmt.Errorf("recording a refused row: %w", err)
+	}
+	r.ledger.next++
+	r.watch.log("%s %q cannot be removed: %v", ph.Table, span.Through, cause)
+	return nil
+}
+
+// retry does step again after failures that a new attempt can mend. After a
+// lost connection the ledger says whether the batch had been committed.
+func (r *run) retry(ctx context.Context, step func() error) error {
+	wait, mismatches := firstBackoff, 0
+	for attempt := 1; ; attempt++ {
+		err := step()
+		if err == nil {
+			return nil
+		}
+		class := r.d.Classify(err)
+		switch {
+		case errors.Is(err, errMismatch):
+			r.result.Retries.CountMismatches++
+			if mismatches++; mismatches >= maxMismatches {
+				return &Error{Problem: fmt.Sprintf("a batch was rolled back %d times in a row", mismatches), Kind: Failed, Cause: err,
+					Remedy: "something changes tokens without pause; run again at a quieter time"}
+			}
+		case class == dialect.Deadlock:
+			r.result.Retries.Deadlocks++
+		case class == dialect.LockTimeout:
+			r.result.Retries.LockTimeouts++
+			r.servo.shrink()
+		case class == dialect.Disconnected || class == dialect.Unreachable:
+			r.result.Retries.Reconnects++
+			committed, again := r.reconnect(ctx)
+			if again != nil {
+				return errors.Join(err, again)
+			}
+			if committed {
+				r.ledger.next++
+				return nil
+			}
+		default:
+			return classified(r.d, err)
+		}
+		if attempt >= maxRetries {
+			return &Error{Problem: fmt.Sprintf("a batch failed %d times in a row", attempt), Kind: Failed, Cause: err,
+				Remedy: "everything committed so far stays; run again to go on"}
+		}
+		time.Sleep(wait/2 + rand.N(wait)) // jitter, or two victims of a deadlock meet again
+		wait = min(2*wait, maxBackoff)
+	}
+}
+
+// connect opens the session that does all the work and takes the run lock in
+// it, so that work and lock are lost together.
+func (r *run) connect(ctx context.Context) error {
+	conn, err := r.db.Conn(ctx)
+	if err != nil {
+		return classified(r.d, fmt.Errorf("connecting: %w", err))
+	}
+	r.conn = conn
+	for _, statement := range r.d.SessionSetup() {
+		if _, err := conn.ExecContext(ctx, statement); err != nil {
+			return classified(r.d, fmt.Errorf("preparing the session (%s): %w", statement, err))
+		}
+	}
+	locker, ok := r.d.(dialect.RunLocker)
+	if !ok {
+		return nil
+	}
+	q := locker.LockRun(lockName(r.plan.Found.Name))
+	var got sql.NullInt64
+	if err := conn.QueryRowContext(ctx, q.Text, q.Args...).Scan(&got); err != nil {
+		return classified(r.d, fmt.Errorf("taking the run lock: %w", err))
+	}
+	if got.Int64 != 1 {
+		return refused("another clean-up of schema "+r.plan.Found.Name+" is under way", "wait for it to end", nil)
+	}
+	return nil
+}
+
+// reconnect replaces a lost session and asks the ledger about the batch that
+// was under way.
+func (r *run) reconnect(ctx context.Context) (committed bool, err error) {
+	r.watch.log("the connection was lost, connecting again")
+	r.disconnect()
+	wait := firstBackoff
+	for attempt := 1; ; attempt++ {
+		if err = r.connect(ctx); err == nil {
+			break
+		}
+		r.disconnect()
+		if attempt >= maxRetries {
+			return false, &Error{Problem: "the connection was lost and could not be made again", Kind: Unavailable, Cause: err,
+				Remedy: "everything committed so far stays; run again to go on"}
+		}
+		time.Sleep(wait/2 + rand.N(wait))
+		wait = min(2*wait, maxBackoff)
+	}
+	return r.ledger.has(ctx, r.conn, r.ledger.next)
+}
+
+func (r *run) disconnect() {
+	if r.conn == nil {
+		return
+	}
+	if locker, ok := r.d.(dialect.RunLocker); ok {
+		q := locker.UnlockRun(lockName(r.plan.Found.Name))
+		if rows, err := r.conn.QueryContext(context.Background(), q.Text, q.Args...); err == nil {
+			rows.Close()
+		}
+	}
+	// A session with settings of ours must not return to the caller's pool.
+	_ = r.conn.Raw(func(any) error { return errDiscard })
+	_ = r.conn.Close()
+	r.conn = nil
+}
