@@ -1,0 +1,349 @@
+package verify
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tokensweep/tokensweep/schema"
+	"github.com/tokensweep/tokensweep/token"
+)
+
+// Expect says what the clean-up between pre-image and now was to do.
+type Expect struct {
+	Policy token.Policy
+	// Audit: removed tokens must be in the audit table. Without it, a row that
+	// appears there is a fault.
+	Audit bool
+	// From and To enclose every INVALIDATED_TIME, UTC, inclusive.
+	From, To time.Time
+	// Incomplete: the clean-up stopped early and may be continued. Rows that
+	// wait for their removal then make the verdict inconclusive, not fail.
+	Incomplete bool
+	// Own are tables that the clean-up may have made and not dropped yet, such
+	// as the ledger of an incomplete run.
+	Own []string
+	// ExtendedAudit: the clean-up may have added columns to the audit table.
+	ExtendedAudit bool
+}
+
+// Check reads every table again and accounts for every row of the pre-image and
+// every row that is there now.
+func Check(ctx context.Context, src Source, im *Image, e Expect) (*Outcome, error) {
+	policy := policyIndex(e.Policy)
+	if policy < 0 {
+		return nil, fmt.Errorf("checking: unknown policy %q", e.Policy)
+	}
+	began := time.Now()
+	c := &checker{im: im, expect: e, policy: policy, budget: &budget{left: spillLimit}, events: map[*tableImage]*store{},
+		outcome: &Outcome{Policy: e.Policy, Classes: map[Class]int64{}}, findings: map[findingKey]*Finding{}}
+	defer c.close()
+	err := src.snapshot(ctx, func(conn *sql.Conn) error {
+		now, err := schema.Read(ctx, conn, src.Dialect, src.Schema)
+		if err != nil {
+			return err
+		}
+		c.compareSchemas(now)
+		for _, before := range im.tables {
+			after, err := c.readAgain(ctx, src, conn, before, now)
+			if err != nil {
+				return err
+			}
+			if err := c.table(before, after); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("checking against the pre-image: %w", err)
+	}
+	c.outcome.Seconds = time.Since(began).Seconds()
+	c.conclude()
+	return c.outcome, nil
+}
+
+type checker struct {
+	im       *Image
+	expect   Expect
+	policy   int
+	budget   *budget
+	events   map[*tableImage]*store // what became of the parents, by key of the child
+	outcome  *Outcome
+	findings map[findingKey]*Finding
+	audits   *tableImage // the audit table as it is now, nil if there is none
+	opened   []*tableImage
+}
+
+type findingKey struct {
+	class         Class
+	table, detail string
+}
+
+func (c *checker) close() {
+	for _, t := range c.opened {
+		t.close()
+	}
+	for _, s := range c.events {
+		s.close()
+	}
+}
+
+// readAgain reads a table's present rows, with the columns of the pre-image; a
+// table that is gone has none.
+func (c *checker) readAgain(ctx context.Context, src Source, conn *sql.Conn, before *tableImage, now *schema.Database) (*tableImage, error) {
+	read := func(name string, l *layout) (*tableImage, error) {
+		found, ok := now.Table(name)
+		if !ok || !found.Has(l.names()...) {
+			return &tableImage{layout: l}, nil // compareSchemas has said so
+		}
+		var judge judgeFunc
+		switch {
+		case strings.EqualFold(name, schema.AccessToken):
+			judge = stateOnly(l)
+		case strings.EqualFold(name, schema.TokenAudit):
+			judge = c.auditFlags(l)
+		}
+		plain := *l
+		plain.links = nil // only the pre-image says what hung on what
+		t, err := src.readTable(ctx, conn, &plain, c.budget, judge)
+		if err != nil {
+			return nil, err
+		}
+		c.opened = append(c.opened, t)
+		c.outcome.RowsRead += t.rows.rows
+		return t, nil
+	}
+	name := before.layout.table.Name
+	if strings.EqualFold(name, schema.AccessToken) {
+		// The tokens are judged together with the audit table.
+		if audit := c.im.table(schema.TokenAudit); audit != nil {
+			var err error
+			if c.audits, err = read(schema.TokenAudit, audit.layout); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if strings.EqualFold(name, schema.TokenAudit) && c.audits != nil {
+		return c.audits, nil
+	}
+	return read(name, before.layout)
+}
+
+func stateOnly(l *layout) judgeFunc {
+	state := l.position("TOKEN_STATE")
+	if state < 0 {
+		return nil
+	}
+	return func(r *rowReader) (meta, error) { return meta(0).withState(stateOf(r.text(state))), nil }
+}
+
+// auditFlags marks audit rows without an id or with a time outside the run.
+func (c *checker) auditFlags(l *layout) judgeFunc {
+	id, when := l.position("TOKEN_ID"), l.position("INVALIDATED_TIME")
+	from, to := c.expect.From.UTC().UnixMilli(), c.expect.To.UTC().UnixMilli()
+	return func(r *rowReader) (m meta, err error) {
+		if id >= 0 && r.isNull(id) {
+			m |= nullID
+		}
+		if when >= 0 {
+			t, err := r.time(when)
+			if err != nil {
+				return 0, err
+			}
+			if ms, known := t.Millis(); !known || ms < from || ms > to {
+				m |= badTime
+			}
+		}
+		return m, nil
+	}
+}
+
+// table matches a table's rows before and after, one partition at a time, and
+// tells its children what became of each row.
+func (c *checker) table(before, after *tableImage) error {
+	children := c.childrenOf(before)
+	account := TableOutcome{Table: before.layout.table.Name, Before: before.rows.rows}
+	if after.rows != nil {
+		account.After = after.rows.rows
+	}
+	judge := c.ruleFor(before)
+	if judge == nil {
+		return nil // the audit table: accounted for with the tokens
+	}
+	for p := range partitions {
+		m, err := c.loadPartition(before, after, p)
+		if err != nil {
+			return err
+		}
+		for m.next() {
+			if err := judge(m, &account, before, after); err != nil {
+				return err
+			}
+		}
+		for _, child := range children {
+			if err := c.tellChild(m, child, p); err != nil {
+				return err
+			}
+		}
+	}
+	c.outcome.Tables = append(c.outcome.Tables, account)
+	return nil
+}
+
+// childLink is one link of a child table to the table at hand.
+type childLink struct {
+	child *tableImage
+	links *store
+}
+
+func (c *checker) childrenOf(parent *tableImage) []childLink {
+	var all []childLink
+	for _, t := range c.im.tables {
+		for i, n := range t.layout.links {
+			if strings.EqualFold(n.parent, parent.layout.table.Name) {
+				all = append(all, childLink{t, t.links[i]})
+			}
+		}
+	}
+	return all
+}
+
+// tellChild records for every child row of a partition what became of its
+// parent. A parent that was not there before says nothing: such a child was an
+// orphan already.
+func (c *checker) tellChild(m *match, child childLink, p int) error {
+	links, err := child.links.partition(p)
+	if err != nil {
+		return err
+	}
+	events := c.events[child.child]
+	if events == nil {
+		events = newStore(c.budget)
+		c.events[child.child] = events
+	}
+	for _, l := range links {
+		before, _ := find(m.before, l.key)
+		if before == nil {
+			continue
+		}
+		_, left := find(m.after, l.key)
+		var flags meta
+		if l.meta&hasToken != 0 { // a code: its token decides whether it may go
+			if left || !before.meta.reason(c.policy).Removes() {
+				flags = hasToken
+			} else if strict := policyIndex(token.Strict); !before.meta.reason(strict).Removes() {
+				flags = strictToken
+			}
+		} else if left {
+			flags = parentLeft
+		} else {
+			flags = parentGone
+		}
+		if flags == 0 {
+			continue
+		}
+		if err := events.add(record{key: digest{l.full, l.shared}, meta: flags}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// find looks a key up in records that are in key order.
+func find(sorted []record, key digest) (first *record, ok bool) {
+	i, ok := slices.BinarySearchFunc(sorted, key, func(r record, k digest) int {
+		switch {
+		case r.key.less(k):
+			return -1
+		case k.less(r.key):
+			return 1
+		}
+		return 0
+	})
+	if !ok {
+		return nil, false
+	}
+	return &sorted[i], true
+}
+
+// match walks two sorted partitions, and what belongs to them, key by key.
+type match struct {
+	before, after             []record
+	events                    []record
+	auditBefore, auditAfter   []record
+	i, j, e, ab, aa           int
+	key                       digest
+	was, is                   []record // the rows of the present key
+	told                      meta     // the flags of its events
+	auditedBefore, auditedNow []record // its audit rows
+}
+
+func (c *checker) loadPartition(before, after *tableImage, p int) (m *match, err error) {
+	m = &match{}
+	load := func(into *[]record, s *store) {
+		if err == nil && s != nil {
+			*into, err = s.partition(p)
+		}
+	}
+	load(&m.before, before.rows)
+	load(&m.after, after.rows)
+	load(&m.events, c.events[before])
+	if strings.EqualFold(before.layout.table.Name, schema.AccessToken) && c.audits != nil {
+		load(&m.auditBefore, c.im.table(schema.TokenAudit).rows)
+		load(&m.auditAfter, c.audits.rows)
+	}
+	return m, err
+}
+
+// next moves to the next key; false at the end.
+func (m *match) next() bool {
+	var key digest
+	any := false
+	for _, side := range []struct {
+		rows []record
+		at   int
+	}{{m.before, m.i}, {m.after, m.j}, {m.auditBefore, m.ab}, {m.auditAfter, m.aa}} {
+		if side.at < len(side.rows) && (!any || side.rows[side.at].key.less(key)) {
+			key, any = side.rows[side.at].key, true
+		}
+	}
+	if !any {
+		return false
+	}
+	take := func(rows []record, at *int) []record {
+		start := *at
+		for *at < len(rows) && rows[*at].key == key {
+			*at++
+		}
+		return rows[start:*at]
+	}
+	m.key = key
+	m.was, m.is = take(m.before, &m.i), take(m.after, &m.j)
+	m.auditedBefore, m.auditedNow = take(m.auditBefore, &m.ab), take(m.auditAfter, &m.aa)
+	m.told = 0
+	for m.e < len(m.events) && m.events[m.e].key.less(key) {
+		m.e++
+	}
+	for ; m.e < len(m.events) && m.events[m.e].key == key; m.e++ {
+		m.told |= m.events[m.e].meta
+	}
+	return true
+}
+
+// subtract takes the records of b out of a, by full hash and one for one.
+func subtract(a, b []record) []record {
+	if len(b) == 0 {
+		return a
+	}
+	left := slices.Clone(a)
+	for _, r := range b {
+		if i := slices.IndexFunc(left, func(x record) bool { return x.full == r.full }); i >= 0 {
+			left = slices.Delete(left, i, i+1)
+		}
+	}
+	return left
+}
