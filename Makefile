@@ -1,0 +1,46 @@
+# Needs Go only, save for what `make prepare` gets for the tests on real databases.
+SHELL := /bin/sh
+GO    ?= go
+PKG   ?= ./...
+ARGS  ?=
+
+# Pinned here and not in go.mod, so that who imports tokensweep does not inherit it.
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# What prepare.sh found out, for the commands that use real databases.
+ENV := set -a; [ ! -f .tokensweep.env ] || . ./.tokensweep.env; set +a;
+
+.DEFAULT_GOAL := help
+.PHONY: help run build prepare test test/fast test/race lint clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z\/]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo '  ARGS="..." adds flags to run and the tests, PKG=./cleanup/... picks the packages to test.'
+
+run: ## clean 100,000 made-up tokens and verify every row (installs nothing)
+	@$(ENV) $(GO) run ./cmd/tokensweep run --tokens 100000 $(ARGS)
+
+build: ## build bin/tokensweep
+	$(GO) build -o bin/tokensweep ./cmd/tokensweep
+
+prepare: ## get Docker, MySQL and MariaDB for the tests; says what it could not get
+	@scripts/prepare.sh
+
+# One package at a time: they share the machine's databases, and measure time.
+test: prepare ## run all tests, on real databases too
+	@$(ENV) $(GO) test -count=1 -p 1 -timeout 60m $(ARGS) $(PKG)
+
+test/fast: ## run the tests that need no database server (SQLite only)
+	$(GO) test -count=1 -short $(ARGS) $(PKG)
+
+test/race: prepare ## run all tests under the race detector (needs a C compiler)
+	@$(ENV) $(GO) test -count=1 -p 1 -timeout 90m -race $(ARGS) $(PKG)
+
+lint: ## check format, go vet, staticcheck
+	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "not gofmt-clean, run gofmt -w on:"; echo "$$files"; exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+clean: ## remove what was built
+	rm -rf bin .tokensweep.env
