@@ -30,6 +30,7 @@ type Child struct {
 	Path       []Hop // from the child to the root, at least one
 	Fate       Fate
 	ForeignKey string // name of the key of the first hop, "" if only the product knows the link
+	Rule       Rule   // that key's delete rule
 }
 
 // Table is the name of the child table.
@@ -48,6 +49,12 @@ var links = []Hop{
 	{RequestClaims, []string{"REQ_OBJECT_ID"}, RequestObject, []string{"ID"}},
 	{RequestValues, []string{"REQ_OBJECT_CLAIMS_ID"}, RequestClaims, []string{"ID"}},
 	{CIBAScope, []string{"AUTH_CODE_KEY"}, CIBACode, []string{"AUTH_CODE_KEY"}},
+}
+
+// IsProductTable reports whether clean-up knows the table as one of the
+// product's.
+func IsProductTable(name string) bool {
+	return slices.ContainsFunc(links, func(h Hop) bool { return strings.EqualFold(h.Table, name) || strings.EqualFold(h.Parent, name) })
 }
 
 // Children finds every table below root, parents before their own children.
@@ -86,7 +93,7 @@ func (d *Database) directChildren(parent string) []Child {
 			continue
 		}
 		hop := Hop{ref.Table.Name, ref.Key.Columns, parent, ref.Key.RefColumns}
-		c := Child{Path: []Hop{hop}, ForeignKey: ref.Key.Name}
+		c := Child{Path: []Hop{hop}, ForeignKey: ref.Key.Name, Rule: ref.Key.OnDelete}
 		if ref.Key.OnDelete.Refuses() {
 			c.Fate = Holds
 			if slices.ContainsFunc(links, hop.same) {

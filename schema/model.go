@@ -87,6 +87,15 @@ func (t *Table) UniqueOn(columns ...string) bool {
 	})
 }
 
+// HasIndex reports whether the table has a secondary index of that name.
+func (t *Table) HasIndex(name string) bool {
+	return slices.ContainsFunc(t.Indexes, func(ix Index) bool { return SameName(ix.Name, name) })
+}
+
+// SameName reports whether two names mean the same column, table or index:
+// case does not count.
+func SameName(a, b string) bool { return strings.EqualFold(a, b) }
+
 func sameNames(a, b []string) bool { return slices.EqualFunc(a, b, strings.EqualFold) }
 
 // Kind is a column type as far as making and comparing tables needs it.

@@ -8,7 +8,7 @@ import (
 
 // Catalog gives the queries that list what a database holds. A dialect
 // implements it. Each query takes the schema's name as its only argument and
-// returns no NULL: ” stands for nothing.
+// returns no NULL: an empty text stands for nothing.
 type Catalog interface {
 	// TablesSQL lists base tables: name, engine, charset, collation, comment.
 	TablesSQL() string
@@ -126,17 +126,25 @@ func (r *reader) indexes() error {
 }
 
 func (r *reader) foreignKeys() error {
-	var table, name, column, refTable, refColumn, rule string
-	return r.each(r.c.ForeignKeysSQL(), func() {
+	var table, name, column, refTable, refColumn, rule, hidden string
+	err := r.each(r.c.ForeignKeysSQL(), func() {
 		r.on(table, func(t *Table) {
 			if n := len(t.ForeignKeys); n == 0 || t.ForeignKeys[n-1].Name != name {
 				t.ForeignKeys = append(t.ForeignKeys, ForeignKey{Name: name, RefTable: refTable, OnDelete: Rule(rule)})
+			}
+			if rule == "" {
+				hidden = name
 			}
 			last := &t.ForeignKeys[len(t.ForeignKeys)-1]
 			last.Columns = append(last.Columns, column)
 			last.RefColumns = append(last.RefColumns, refColumn)
 		})
 	}, &table, &name, &column, &refTable, &refColumn, &rule)
+	if err == nil && hidden != "" {
+		// MariaDB shows the key but not its rule to a user who may only read.
+		err = fmt.Errorf("the server hides the delete rule of foreign key %s from this user: GRANT REFERENCES on the schema, or use a user who may change its tables", hidden)
+	}
+	return err
 }
 
 func (r *reader) triggers() error {
