@@ -1,0 +1,144 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	mysqldriver "github.com/go-sql-driver/mysql"
+)
+
+// openDSN connects to a server, or a file, of the user's.
+func openDSN(ctx context.Context, o Options) (*Target, error) {
+	if path, ok := sqlitePath(o); ok {
+		return openFile(ctx, path)
+	}
+	c, err := parseDSN(o.DSN)
+	if err != nil {
+		return nil, err
+	}
+	if err := agreeOnZone(c, o.WritersZone); err != nil {
+		return nil, err
+	}
+	if o.Schema != "" {
+		c.DBName = o.Schema
+	}
+	schema := c.DBName
+	if schema == "" {
+		return nil, &OptionError{Problem: "the DSN names no schema: put it after the last /, as in user:password@tcp(" + c.Addr + ")/schema"}
+	}
+	n := &mysqlNode{login: tuned(c), via: DSN}
+	t, err := n.target(ctx, schema, o.WritersZone)
+	if err != nil {
+		return nil, err
+	}
+	if o.DB != Auto && productName(o.DB) != t.Server.Product {
+		return nil, errors.Join(&OptionError{Problem: fmt.Sprintf("the server at %s is %s %s, not %s: name the right kind or none",
+			c.Addr, t.Server.Product, t.Server.Version, productName(o.DB))}, t.Close())
+	}
+	o.log("using %s at %s", t.Server, c.Addr)
+	return t, nil
+}
+
+// sqlitePath finds out whether a DSN is that of an SQLite file.
+func sqlitePath(o Options) (string, bool) {
+	if o.DB != Auto && o.DB != SQLite {
+		return "", false
+	}
+	for _, scheme := range []string{"sqlite://", "sqlite:", "file://", "file:"} {
+		if path, ok := strings.CutPrefix(o.DSN, scheme); ok {
+			path, _, _ = strings.Cut(path, "?") // the settings of the connection are ours
+			return path, true
+		}
+	}
+	if o.DB == SQLite {
+		return o.DSN, true
+	}
+	info, err := os.Stat(o.DSN)
+	return o.DSN, err == nil && info.Mode().IsRegular()
+}
+
+func openFile(ctx context.Context, path string) (*Target, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, &UnavailableError{Wanted: "the SQLite file " + path, Reasons: []string{"it cannot be read: check the path"}, Err: err}
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &OptionError{Problem: path + " is no file"}
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return nil, err
+	}
+	return (&sqliteNode{via: DSN}).target(ctx, path, "")
+}
+
+// dsnForm is how a DSN has to look.
+const dsnForm = "write user:password@tcp(host:3306)/schema or mysql://user:password@host:3306/schema"
+
+// parseDSN reads either form. Its errors quote nothing of the DSN, because a
+// part of a password may be what makes it malformed.
+func parseDSN(dsn string) (*mysqldriver.Config, error) {
+	malformed := func(why string) error { return &OptionError{Problem: "the DSN cannot be read" + why + ": " + dsnForm} }
+	scheme, _, isURL := strings.Cut(dsn, "://")
+	switch {
+	case strings.HasPrefix(dsn, "jdbc:"):
+		return nil, malformed(", it is one for Java")
+	case isURL && (scheme == "mysql" || scheme == "mariadb"):
+		c, err := parseURL(dsn)
+		if err != nil {
+			return nil, malformed(" as a URL (in one, a / ? # or @ of the password is written %2F %3F %23 or %40)")
+		}
+		return c, nil
+	case isURL && !strings.ContainsAny(scheme, ":@()/"):
+		return nil, malformed(", because its scheme is neither mysql nor mariadb")
+	}
+	c, err := mysqldriver.ParseDSN(dsn)
+	if err != nil {
+		return nil, malformed("")
+	}
+	return c, nil
+}
+
+// parseURL leaves the parameters after the ? to the driver.
+func parseURL(dsn string) (*mysqldriver.Config, error) {
+	u, err := url.Parse(dsn)
+	if err != nil {
+		return nil, err
+	}
+	schema := strings.TrimPrefix(u.Path, "/")
+	if u.Hostname() == "" || strings.Contains(schema, "/") {
+		return nil, errors.New("no host, or more than a schema after it")
+	}
+	port := u.Port()
+	if port == "" {
+		port = "3306"
+	}
+	c, err := mysqldriver.ParseDSN("tcp(" + net.JoinHostPort(u.Hostname(), port) + ")/?" + u.RawQuery)
+	if err != nil {
+		return nil, err
+	}
+	c.User, c.DBName = u.User.Username(), schema
+	c.Passwd, _ = u.User.Password()
+	return c, nil
+}
+
+// agreeOnZone refuses two different answers to what zone the wall clocks are in.
+func agreeOnZone(c *mysqldriver.Config, writers string) error {
+	for name, value := range c.Params {
+		if !strings.EqualFold(name, "time_zone") {
+			continue
+		}
+		if zone := strings.Trim(value, `'"`); writers != "" && zone != writers {
+			return &OptionError{Problem: fmt.Sprintf("the DSN sets time_zone to %s, but the writers' time zone is given as %s: leave one of them out", zone, writers)}
+		}
+		delete(c.Params, name)
+		c.Params["time_zone"] = value // the one spelling that a Session overrides
+		break
+	}
+	return nil
+}

@@ -1,0 +1,249 @@
+//go:build unix
+
+package harness_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/client"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tokensweep/tokensweep/harness"
+)
+
+// These tests look at what is left after a process that had a database. That
+// process is this test binary once more, running TestChild only, with a temporary
+// directory of its own.
+
+const childVariable = "TOKENSWEEP_TEST_CHILD" // what the child does, its kind and way of database
+
+// child is such a process.
+type child struct {
+	*exec.Cmd
+	t    *testing.T
+	temp string
+	out  *bufio.Scanner
+}
+
+// startChild starts a child and waits until it is ready.
+func startChild(t *testing.T, temp string, o harness.Options, does string) *child {
+	t.Helper()
+	c := &child{Cmd: exec.Command(os.Args[0], "-test.run=^TestChild$", "-test.v"), t: t, temp: temp}
+	c.Env = append(os.Environ(), "TMPDIR="+temp, childVariable+"="+strings.Join([]string{does, o.DB, o.Via}, " "))
+	pipe, err := c.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, c.Start())
+	t.Cleanup(func() {
+		_ = c.Process.Kill() // in case the test failed before
+		_ = c.Wait()
+	})
+	c.out = bufio.NewScanner(pipe)
+	var said []string
+	for c.out.Scan() {
+		said = append(said, c.out.Text())
+		switch {
+		case c.out.Text() == "READY":
+			return c
+		case strings.Contains(c.out.Text(), "UNAVAILABLE"):
+			t.Skip(c.out.Text())
+		}
+	}
+	t.Fatalf("the child ended early:\n%s", strings.Join(said, "\n"))
+	return nil
+}
+
+// await waits for the child's end, whatever its exit code.
+func (c *child) await() {
+	c.t.Helper()
+	for c.out.Scan() {
+	}
+	var exit *exec.ExitError
+	if err := c.Wait(); err != nil {
+		require.ErrorAs(c.t, err, &exit)
+	}
+}
+
+func TestChild(t *testing.T) {
+	words := strings.Fields(os.Getenv(childVariable))
+	if len(words) != 3 {
+		t.Skip("for other tests")
+	}
+	o := harness.Options{DB: words[1], Via: words[2], Fast: true}
+	if words[0] == "cancels" {
+		cancelled(t, o)
+		fmt.Println("READY")
+		return
+	}
+	target, err := harness.Open(t.Context(), o)
+	var unavailable *harness.UnavailableError
+	if errors.As(err, &unavailable) {
+		fmt.Println("UNAVAILABLE", err)
+		return
+	}
+	require.NoError(t, err)
+	run(t, target.DB, "CREATE TABLE t (i INT)")
+	fmt.Println("READY")
+	switch words[0] {
+	case "panics":
+		panic("as the test wants it")
+	case "closes":
+		require.NoError(t, target.Close())
+		require.Empty(t, leftovers(t, os.TempDir()))
+	default:
+		select {} // until killed
+	}
+}
+
+// cancelled interrupts the start at several moments.
+func cancelled(t *testing.T, o harness.Options) {
+	for _, after := range []time.Duration{0, 50 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond, 800 * time.Millisecond} {
+		ctx, cancel := context.WithTimeout(t.Context(), after)
+		target, err := harness.Open(ctx, o)
+		if err == nil {
+			require.NoError(t, target.Close())
+		}
+		cancel()
+		require.Empty(t, leftovers(t, os.TempDir()), "interrupted after %s", after)
+	}
+}
+
+// leftovers lists what is there of the claims in a temporary directory, and of
+// the containers and processes that belong to them.
+func leftovers(t *testing.T, temp string) []string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(temp, "*tokensweep-*"))
+	require.NoError(t, err)
+	return append(found, running(t, temp)...)
+}
+
+// running lists the processes that have the directory on their command line, and
+// the containers that have it on their label.
+func running(t *testing.T, temp string) []string {
+	t.Helper()
+	var found []string
+	out, err := exec.Command("ps", "-A", "-ww", "-o", "pid=,args=").Output()
+	require.NoError(t, err)
+	for line := range strings.Lines(string(out)) {
+		if strings.Contains(line, temp+"/tokensweep-") {
+			found = append(found, strings.TrimSpace(line))
+		}
+	}
+	docker, err := client.New(client.FromEnv)
+	require.NoError(t, err)
+	defer docker.Close()
+	containers, err := docker.ContainerList(context.Background(), client.ContainerListOptions{All: true, Filters: make(client.Filters).Add("label", "org.tokensweep.claim")})
+	if err != nil {
+		return found // no engine, no containers
+	}
+	for _, c := range containers.Items {
+		if strings.HasPrefix(c.Labels["org.tokensweep.claim"], temp) {
+			found = append(found, "container "+c.Names[0])
+		}
+	}
+	return found
+}
+
+// becomesEmpty waits for what happens by itself after the end of a process.
+func becomesEmpty(t *testing.T, list func(*testing.T, string) []string, temp string) {
+	t.Helper()
+	require.Eventually(t, func() bool { return len(list(t, temp)) == 0 }, 20*time.Second, 50*time.Millisecond)
+}
+
+func onEveryWay(t *testing.T, test func(*testing.T, harness.Options)) {
+	t.Parallel()
+	for _, o := range append(servers, harness.Options{DB: harness.SQLite, Via: harness.Embedded}) {
+		t.Run(o.DB+" "+o.Via, func(t *testing.T) {
+			t.Parallel()
+			test(t, o)
+		})
+	}
+}
+
+func TestCloseLeavesNothing(t *testing.T) {
+	onEveryWay(t, func(t *testing.T, o harness.Options) {
+		c := startChild(t, t.TempDir(), o, "closes")
+		c.await()
+		require.True(t, c.ProcessState.Success())
+		require.Empty(t, leftovers(t, c.temp))
+	})
+}
+
+func TestInterruptedStartLeavesNothing(t *testing.T) {
+	onEveryWay(t, func(t *testing.T, o harness.Options) {
+		c := startChild(t, t.TempDir(), o, "cancels")
+		c.await()
+		require.True(t, c.ProcessState.Success())
+		require.Empty(t, leftovers(t, c.temp))
+	})
+}
+
+// Whatever ends a process that has a database, the server goes with it. The
+// directory of a local server goes as well; the others, which hold only a file,
+// go when the next database is made.
+func TestEndOfTheProcessIsTheEndOfTheServer(t *testing.T) {
+	onEveryWay(t, func(t *testing.T, o harness.Options) {
+		for ending, end := range map[string]func(*child) error{
+			"waits":  func(c *child) error { return c.Process.Kill() },
+			"waits ": func(c *child) error { return c.Process.Signal(os.Interrupt) },
+			"panics": func(*child) error { return nil },
+		} {
+			c := startChild(t, t.TempDir(), o, strings.TrimSpace(ending))
+			require.NoError(t, end(c))
+			c.await()
+			require.False(t, c.ProcessState.Success())
+			becomesEmpty(t, running, c.temp)
+			if o.Via == harness.Process {
+				becomesEmpty(t, leftovers, c.temp)
+			}
+			startChild(t, c.temp, o, "closes").await()
+			require.Empty(t, leftovers(t, c.temp), "after the next database")
+		}
+	})
+}
+
+// Even a server that lost its keeper is found by the next one.
+func TestServerWithoutKeeperIsSwept(t *testing.T) {
+	t.Parallel()
+	o := harness.Options{DB: harness.MariaDB, Via: harness.Process}
+	c := startChild(t, t.TempDir(), o, "waits")
+	pids, err := filepath.Glob(filepath.Join(c.temp, "tokensweep-*", "server.pid"))
+	require.NoError(t, err)
+	require.Len(t, pids, 1)
+	content, err := os.ReadFile(pids[0])
+	require.NoError(t, err)
+	server, err := strconv.Atoi(strings.TrimSpace(string(content)))
+	require.NoError(t, err)
+
+	group, err := syscall.Getpgid(server)
+	require.NoError(t, err)
+	out, err := exec.Command("ps", "-A", "-o", "pid=,pgid=").Output()
+	require.NoError(t, err)
+	// Stopped first, or one would do its duty when it sees another die.
+	for _, signal := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGKILL} {
+		for line := range strings.Lines(string(out)) {
+			var pid, pgid int
+			_, err := fmt.Sscan(line, &pid, &pgid)
+			require.NoError(t, err)
+			if pgid == group && pid != server {
+				require.NoError(t, syscall.Kill(pid, signal))
+			}
+		}
+	}
+	require.NoError(t, c.Process.Kill())
+	c.await()
+	require.NotEmpty(t, running(t, c.temp), "the server is alone now")
+
+	startChild(t, c.temp, harness.Options{DB: harness.SQLite, Via: harness.Embedded}, "closes").await()
+	becomesEmpty(t, leftovers, c.temp)
+}

@@ -1,0 +1,363 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tokensweep/tokensweep/cleanup"
+	"github.com/tokensweep/tokensweep/dump"
+	"github.com/tokensweep/tokensweep/report"
+	"github.com/tokensweep/tokensweep/schema"
+	"github.com/tokensweep/tokensweep/seed"
+	"github.com/tokensweep/tokensweep/verify"
+)
+
+// DefaultSafePeriod is how long a token must have been over before it may go:
+// the product caches tokens, the vendor's procedures leave the same time.
+const DefaultSafePeriod = 2 * time.Hour
+
+// Scenario is a whole run on a throw-away database: get it, fill it from a seed
+// or a dump, take the pre-image, clean, account for every row.
+type Scenario struct {
+	Options  // how to get the database; with a DSN, a schema of its own on that server
+	Settings cleanup.Settings
+	Engine   cleanup.Engine // nil is cleanup.Batch{}
+
+	// Seed fills the tables of Release, "" being schema.DefaultRelease. Its
+	// cut-off is that of Settings.
+	Seed    seed.Spec
+	Release string
+	// Dump, if not empty, is restored instead. DumpSchema chooses one of several
+	// schemas in it.
+	Dump, DumpSchema string
+
+	// Command is how the report calls what was done.
+	Command string
+	// Opened is told once the database is there; Found once it is filled.
+	Opened func(Server)
+	Found  func(*Contents)
+	// Progress gets the rows done of a stage, and of how many; total is 0 when
+	// that is not known, and bytes are counted instead of rows for "restore".
+	Progress func(stage string, done, total int64)
+}
+
+// Contents is what a filled database holds.
+type Contents struct {
+	Schema   *schema.Database
+	Release  string // as restored: guessed, with what differs
+	Dump     *dump.Info
+	Forecast []cleanup.Forecast // rows per state, and what the plan removes
+	Unknown  []string           // child tables that the product does not know
+	Zone     string             // in which wall clocks are read
+	Warnings []string
+}
+
+// Run does what the scenario says and reports it. Everything that it made is
+// gone afterwards, whatever happens. An error means that there is no verdict.
+func Run(ctx context.Context, s Scenario) (*report.Document, error) {
+	if s.Engine == nil {
+		s.Engine = cleanup.Batch{}
+	}
+	if s.Release == "" {
+		s.Release = schema.DefaultRelease
+	}
+	s.Seed.CutOff = s.Settings.CutOff
+	if s.Dump == "" {
+		if err := s.Seed.Validate(); err != nil {
+			return nil, &OptionError{Problem: err.Error(), Err: err}
+		}
+	}
+	server, err := Open(ctx, s.Options)
+	if err != nil {
+		return nil, err
+	}
+	defer server.Close()
+	// The product's tables need a character set with one byte a character.
+	target, err := server.NewSchema(ctx, productCollation)
+	if err != nil {
+		return nil, fmt.Errorf("making a schema on %s: %w", server.Server, err)
+	}
+	defer target.Close()
+	if s.Opened != nil {
+		s.Opened(target.Server)
+	}
+	r := &scenarioRun{Scenario: s, target: target, doc: newDocument(s, target.Server)}
+	for _, step := range []func(context.Context) error{r.fill, r.capture, r.clean, r.check} {
+		if err := step(ctx); err != nil {
+			r.close()
+			return nil, err
+		}
+		if ctx.Err() != nil {
+			r.close()
+			return nil, ctx.Err()
+		}
+	}
+	r.close()
+	return r.doc, errors.Join(target.Close(), server.Close())
+}
+
+// productCollation is the default of a schema for the product's tables.
+const productCollation = "latin1_swedish_ci"
+
+type scenarioRun struct {
+	Scenario
+	target *Target
+	doc    *report.Document
+	plan   *cleanup.Plan
+	image  *verify.Image
+	result *cleanup.Result
+	dump   *dump.Info
+	from   time.Time
+}
+
+func newDocument(s Scenario, server Server) *report.Document {
+	return &report.Document{
+		Command: s.Command, Policy: string(s.Settings.Policy), CutOff: s.Settings.CutOff.UTC(), Engine: s.Engine.Name(),
+		Server: report.Server{Product: server.Product, Version: server.Version, Via: server.Via, Zone: server.Zone},
+	}
+}
+
+func (r *scenarioRun) close() {
+	if r.image != nil {
+		r.image.Close()
+	}
+}
+
+func (r *scenarioRun) progress(stage string, total int64) func(done int64) {
+	return func(done int64) {
+		if r.Progress != nil {
+			r.Progress(stage, done, total)
+		}
+	}
+}
+
+func (r *scenarioRun) source() verify.Source {
+	src := verify.Source{DB: r.target.DB, Dialect: r.target.Dialect, Schema: r.target.Schema}
+	return src
+}
+
+// fill seeds or restores, then plans and forecasts.
+func (r *scenarioRun) fill(ctx context.Context) error {
+	began := time.Now()
+	contents := &Contents{Zone: r.target.Server.Zone}
+	if r.Dump != "" {
+		if err := r.restore(ctx, contents); err != nil {
+			return err
+		}
+		r.doc.Stages = append(r.doc.Stages, report.NewStage("restore", 0, time.Since(began).Seconds()))
+	} else {
+		if err := r.seed(ctx); err != nil {
+			return err
+		}
+		r.doc.Stages = append(r.doc.Stages, report.NewStage("seed", r.Seed.Tokens, time.Since(began).Seconds()))
+	}
+	found, err := schema.Read(ctx, r.target.DB, r.target.Dialect, r.target.Schema)
+	if err != nil {
+		return err
+	}
+	if r.plan, err = cleanup.NewPlan(found, r.target.Dialect, r.Settings); err != nil {
+		return &OptionError{Problem: err.Error(), Err: err}
+	}
+	if r.Found == nil {
+		return nil
+	}
+	contents.Schema, contents.Unknown = found, unknownChildren(r.plan)
+	if contents.Forecast, err = cleanup.Count(ctx, r.target.DB, r.plan); err != nil {
+		return err
+	}
+	r.Found(contents)
+	return nil
+}
+
+func (r *scenarioRun) seed(ctx context.Context) error {
+	target := seed.Target{DB: r.target.DB, Dialect: r.target.Dialect, Schema: r.target.Schema}
+	if err := seed.CreateTables(ctx, target, r.Release, ""); err != nil {
+		return err
+	}
+	total := r.Seed.Tokens
+	_, err := seed.Load(ctx, target, r.Seed, seed.Options{Log: r.Log, Progress: func(done, _ int64) { r.progress("seed", total)(done) }})
+	if err != nil {
+		return err
+	}
+	r.doc.Data = report.Data{Source: "seed", Release: r.Release, Seed: r.Seed.Seed, Tokens: total, Mix: string(r.Seed.Mix)}
+	return seed.BuildIndexes(ctx, target, r.Release)
+}
+
+func (r *scenarioRun) restore(ctx context.Context, contents *Contents) error {
+	info, err := dump.Restore(ctx, r.target.DB, r.Dump, dump.Options{Schema: r.DumpSchema, Log: r.Log,
+		Progress: func(done, total int64) { r.progress("restore", total)(done) }})
+	if err != nil {
+		return err
+	}
+	found, err := schema.Read(ctx, r.target.DB, r.target.Dialect, r.target.Schema)
+	if err != nil {
+		return err
+	}
+	r.dump, contents.Dump = info, info
+	contents.Release = schema.Guess(found).String()
+	r.doc.Data = report.Data{Source: "dump", Release: contents.Release, Dump: r.Dump}
+	return nil
+}
+
+// unknownChildren names tables that hang on the product's and are none of its.
+func unknownChildren(p *cleanup.Plan) []string {
+	var names []string
+	for _, ph := range p.Phases {
+		for _, c := range p.Found.Children(ph.Table) {
+			if !schema.IsProductTable(c.Table()) {
+				names = append(names, fmt.Sprintf("%s (foreign key %s, ON DELETE %s)", c.Table(), c.ForeignKey, c.Rule))
+			}
+		}
+	}
+	return names
+}
+
+func (r *scenarioRun) capture(ctx context.Context) error {
+	src := r.source()
+	var before int64
+	var last string
+	var inTable int64
+	src.Progress = func(table string, rows int64) {
+		if table != last {
+			last, before, inTable = table, before+inTable, 0
+		}
+		inTable = rows
+		r.progress("capture", 0)(before + rows)
+	}
+	var err error
+	if r.image, err = verify.Capture(ctx, src, r.Settings.CutOff); err != nil {
+		return err
+	}
+	r.doc.Stages = append(r.doc.Stages, report.NewStage("capture", r.image.Rows, r.image.Seconds))
+	r.doc.Warnings = append(r.doc.Warnings, zoneWarnings(r.target.Server.Zone, r.image, r.dump)...)
+	return nil
+}
+
+func (r *scenarioRun) clean(ctx context.Context) error {
+	began := time.Now()
+	r.from = began.UTC().Truncate(time.Second)
+	total := r.image.TableRows(schema.AccessToken)
+	var err error
+	r.result, err = r.Engine.Clean(ctx, r.target.DB, r.plan, cleanup.Watcher{Log: r.Log, Progress: func(phase string, examined int64) {
+		if phase == "tokens" {
+			r.progress("clean", total)(examined)
+		}
+	}})
+	if err != nil {
+		return err
+	}
+	var removed int64
+	for _, p := range r.result.Phases {
+		removed += p.Removed
+	}
+	r.doc.Stages = append(r.doc.Stages, report.NewStage("clean", removed, time.Since(began).Seconds()))
+	return nil
+}
+
+func (r *scenarioRun) check(ctx context.Context) error {
+	src := r.source()
+	e := verify.Expect{Policy: r.Settings.Policy, Audit: r.Settings.Audit, From: r.from, To: time.Now().UTC().Add(time.Second),
+		Incomplete: !r.result.Complete(), ExtendedAudit: r.Settings.AuditMissing == cleanup.AuditExtend}
+	if e.Incomplete {
+		e.Own = []string{cleanup.LedgerTable}
+	}
+	outcome, err := verify.Check(ctx, src, r.image, e)
+	if err != nil {
+		return err
+	}
+	r.doc.Stages = append(r.doc.Stages, report.NewStage("check", outcome.RowsRead, outcome.Seconds))
+	Describe(r.doc, outcome, r.result)
+	r.doc.NotCovered = notCovered(r.image)
+	if r.Dump == "" && r.result.Complete() {
+		return r.expectation(outcome)
+	}
+	return nil
+}
+
+// expectation compares the outcome with what the seed says that it must be: a
+// second oracle, which knows neither the policy's code nor its SQL.
+func (r *scenarioRun) expectation(o *verify.Outcome) error {
+	expected, err := r.Seed.Expect(r.Settings.Policy)
+	if err != nil {
+		return err
+	}
+	for _, t := range o.Tables {
+		want, ok := expected.Tables[t.Table]
+		if !ok || want.Rows == t.Before && want.Removed == t.Removed {
+			continue
+		}
+		r.doc.Verdict = report.Fail
+		r.doc.Findings = append(r.doc.Findings, report.Finding{Class: "EXPECTATION", Table: t.Table, Count: max(want.Removed-t.Removed, t.Removed-want.Removed),
+			Detail: fmt.Sprintf("the seed makes %d rows of which %d must go; there were %d, and %d went", want.Rows, want.Removed, t.Before, t.Removed)})
+	}
+	return nil
+}
+
+// Describe puts what the verifier found, and what the engine says of itself
+// (nil if it was someone else's), into a document.
+func Describe(doc *report.Document, o *verify.Outcome, result *cleanup.Result) {
+	doc.Verdict, doc.StrictWouldKeep, doc.Doubts = string(o.Verdict), o.StrictWouldKeep, o.Doubts
+	doc.Classes = map[string]int64{}
+	for class, n := range o.Classes {
+		doc.Classes[string(class)] = n
+	}
+	for _, f := range o.Findings {
+		doc.Findings = append(doc.Findings, report.Finding{Class: string(f.Class), Table: f.Table, Count: f.Count, Samples: f.Samples, Detail: f.Detail})
+	}
+	judged := []string{schema.AccessToken, schema.AuthzCode, schema.CIBACode}
+	for _, t := range o.Tables {
+		p := report.Phase{Table: t.Table, Before: t.Before, Removed: t.Removed, Audited: t.Audited, Kept: t.Kept}
+		if !slices.ContainsFunc(judged, func(name string) bool { return strings.EqualFold(name, t.Table) }) {
+			if t.Removed > 0 || t.Child {
+				doc.Children = append(doc.Children, p)
+			}
+			continue
+		}
+		p.KeptWhy = map[string]int64{}
+		for why, n := range t.KeptWhy {
+			p.KeptWhy[why.String()] = n
+		}
+		doc.Phases = append(doc.Phases, p)
+	}
+	slices.SortStableFunc(doc.Phases, func(a, b report.Phase) int {
+		return slices.Index(judged, strings.ToUpper(a.Table)) - slices.Index(judged, strings.ToUpper(b.Table))
+	})
+	if result != nil {
+		describeRun(doc, result)
+	}
+}
+
+func describeRun(doc *report.Document, result *cleanup.Result) {
+	doc.Run = &report.Run{ID: result.RunID, Resumed: result.Resumed, Stopped: result.Stopped,
+		BatchP50: result.Batches.P50.Seconds(), BatchP99: result.Batches.P99.Seconds(), BatchMax: result.Batches.Max.Seconds(),
+		Deadlocks: result.Retries.Deadlocks, LockTimeouts: result.Retries.LockTimeouts, Reconnects: result.Retries.Reconnects,
+		CountMismatch: result.Retries.CountMismatches}
+	for _, p := range result.Phases {
+		doc.Run.Batches += p.Batches
+		for i := range doc.Phases {
+			if doc.Phases[i].Table != p.Table {
+				continue
+			}
+			for _, h := range p.Held {
+				doc.Phases[i].Held = append(doc.Phases[i].Held, report.Held{By: h.By, Rows: h.Rows, Samples: h.Samples})
+			}
+		}
+	}
+}
+
+// neverCleaned are token tables that neither the vendor's clean-up nor ours touches.
+var neverCleaned = []string{schema.DeviceFlow, "IDN_OIDC_JTI", "IDN_OAUTH_PAR", "IDN_OAUTH2_REFRESH_TOKEN", "IDN_OAUTH2_REVOKED_TOKENS", "AM_REVOKED_JWT"}
+
+func notCovered(im *verify.Image) []string {
+	var names []string
+	for _, t := range neverCleaned {
+		if n := im.TableRows(t); n > 0 {
+			names = append(names, fmt.Sprintf("%s (%d rows)", t, n))
+		}
+	}
+	return names
+}

@@ -1,0 +1,104 @@
+//go:build unix
+
+package harness_test
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tokensweep/tokensweep/harness"
+)
+
+func TestServerThatEndsEarlyTellsItsLastLines(t *testing.T) {
+	t.Parallel()
+	for _, o := range servers {
+		t.Run(o.DB+" "+o.Via, func(t *testing.T) {
+			t.Parallel()
+			harness.ForTest(t, o) // skips where there is none
+			o.ServerArgs = []string{"--no-such-setting=1"}
+			_, err := harness.Open(t.Context(), o)
+			require.ErrorContains(t, err, "the server ended while it was starting")
+			require.ErrorContains(t, err, "no-such-setting=1")
+		})
+	}
+}
+
+func TestServerArgumentsComeLast(t *testing.T) {
+	t.Parallel()
+	for _, o := range servers {
+		t.Run(o.DB+" "+o.Via, func(t *testing.T) {
+			t.Parallel()
+			o.ServerArgs = []string{"--max-allowed-packet=32M", "--read-only=1"}
+			target := harness.ForTest(t, o)
+			require.Equal(t, "33554432", ask(t, target.DB, "SELECT @@global.max_allowed_packet"))
+			require.NotEqual(t, "0", ask(t, target.DB, "SELECT @@global.read_only"))
+		})
+	}
+}
+
+func TestServerIsDurableUnlessFast(t *testing.T) {
+	t.Parallel()
+	o := servers[0]
+	harness.ForTest(t, o)
+	o.Log = t.Logf
+	target, err := harness.Open(t.Context(), o)
+	require.NoError(t, err)
+	defer target.Close()
+	require.Equal(t, "1 1 1", ask(t, target.DB, "SELECT CONCAT_WS(' ', @@innodb_flush_log_at_trx_commit, @@sync_binlog, @@log_bin)"))
+	require.Equal(t, "+00:00", target.Server.Zone)
+}
+
+// without runs a test of this binary in a process that finds neither Docker nor
+// a server binary, and returns what it printed.
+func without(t *testing.T, test string, environment ...string) (output string, ok bool) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^"+test+"$", "-test.v")
+	cmd.Env = append(os.Environ(), append(environment, "DOCKER_HOST=unix:///nonexistent.sock", "TESTCONTAINERS_RYUK_DISABLED=true", "PATH=/nonexistent", bareVariable+"=1")...)
+	out, err := cmd.CombinedOutput()
+	return string(out), err == nil
+}
+
+const bareVariable = "TOKENSWEEP_TEST_BARE"
+
+func TestBareAuto(t *testing.T) {
+	if os.Getenv(bareVariable) == "" {
+		t.Skip("for other tests")
+	}
+	harness.ForTest(t, harness.Options{})
+}
+
+func TestBareMySQL(t *testing.T) {
+	if os.Getenv(bareVariable) == "" {
+		t.Skip("for other tests")
+	}
+	harness.ForTest(t, harness.Options{DB: harness.MySQL, Via: harness.Container})
+}
+
+func TestAutoTakesTheEmbeddedEngineAndSaysWhy(t *testing.T) {
+	t.Parallel()
+	out, ok := without(t, "TestBareAuto")
+	require.True(t, ok, out)
+	require.Contains(t, out, "no MySQL container: no Docker engine answers")
+	if !strings.Contains(out, "process mariadbd") { // it is looked for beside PATH
+		require.Contains(t, out, "database: SQLite")
+	}
+}
+
+func TestMissingServerSkipsUnlessRequired(t *testing.T) {
+	t.Parallel()
+	out, ok := without(t, "TestBareMySQL")
+	require.True(t, ok, out)
+	require.Contains(t, out, "--- SKIP: TestBareMySQL")
+	require.Contains(t, out, "MySQL is not available: MySQL container: no Docker engine answers")
+
+	out, ok = without(t, "TestBareMySQL", "TOKENSWEEP_REQUIRE=mariadb, MySQL")
+	require.False(t, ok, out)
+	require.Contains(t, out, "--- FAIL: TestBareMySQL")
+
+	out, ok = without(t, "TestBareMySQL", "TOKENSWEEP_REQUIRE=mariadb")
+	require.True(t, ok, out)
+}

@@ -1,0 +1,50 @@
+package harness
+
+import (
+	"bufio"
+	"os"
+	"strconv"
+	"strings"
+)
+
+const mebi = 1 << 20
+
+// tuning are the arguments of a throw-away server on a machine with that much
+// memory, in bytes; 0 is unknown. MySQL and MariaDB know the same ones but for
+// the size of the redo log, hence loose.
+func tuning(o Options, memory int64) []string {
+	args := []string{"--local-infile=1", "--skip-name-resolve", "--max-allowed-packet=64M"}
+	pool, redo := int64(256*mebi), int64(128*mebi)
+	if o.Fast {
+		args = append(args, "--skip-log-bin", "--sync-binlog=0", "--innodb-flush-log-at-trx-commit=2",
+			"--innodb-doublewrite=OFF", "--innodb-flush-method=nosync", "--max-connections=500")
+	} else if memory > 0 {
+		// Redo as MySQL's own innodb_dedicated_server sizes it, in relation to the pool:
+		// with the default a load stalls on checkpoints.
+		pool = min(max(memory/4, 128*mebi), 4096*mebi)
+		redo = max(pool/2, 128*mebi)
+	}
+	args = append(args, size("--innodb-buffer-pool-size", pool),
+		size("--loose-innodb-redo-log-capacity", redo), size("--loose-innodb-log-file-size", redo))
+	return append(args, o.ServerArgs...)
+}
+
+func size(option string, bytes int64) string {
+	return option + "=" + strconv.FormatInt(bytes/mebi, 10) + "M"
+}
+
+// memory is what this machine has, in bytes; 0 where it is not known.
+func memory() int64 {
+	f, err := os.Open("/proc/meminfo")
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		if rest, ok := strings.CutPrefix(lines.Text(), "MemTotal:"); ok {
+			kibi, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
+			return kibi << 10
+		}
+	}
+	return 0
+}
