@@ -28,9 +28,11 @@ type Batch struct {
 	// Now is the clock; nil is time.Now. The cut-off does not come from it.
 	Now func() time.Time
 
-	// between is called inside a batch before the named step; tests use it to
-	// change rows or break connections at that moment.
-	between func(step string)
+	// Hook is called before each step of a batch: "begin", "audit", "children",
+	// "delete", "ledger", "commit". It is for tests, which change rows, break the
+	// connection or stop the run at that moment; nil otherwise. "begin" is after
+	// the batch's keys were picked and before its transaction starts.
+	Hook func(step string)
 }
 
 // DefaultTarget is the duration of a batch that the servo aims at.

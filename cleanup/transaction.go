@@ -68,15 +68,14 @@ func (r *run) transaction(ctx context.Context, ph *Phase, span dialect.Range, ke
 	now := r.Now()
 	e := entry{batch: r.ledger.next, phase: ph.Name, after: span.After, through: span.Through, examined: keys}
 
+	r.hook("begin")
 	tx, err := r.conn.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback() // no effect after the commit
 	exec := func(step string, q dialect.SQL) (int64, error) {
-		if r.between != nil {
-			r.between(step)
-		}
+		r.hook(step)
 		done, err := tx.ExecContext(ctx, q.Text, q.Args...)
 		if err != nil {
 			return 0, fmt.Errorf("%s: %w", step, err)
@@ -109,14 +108,18 @@ func (r *run) transaction(ctx context.Context, ph *Phase, span dialect.Range, ke
 	if _, err := exec("ledger", r.ledger.insert(e, now)); err != nil {
 		return err
 	}
-	if r.between != nil {
-		r.between("commit")
-	}
+	r.hook("commit")
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
 	r.ledger.next++
 	return nil
+}
+
+func (r *run) hook(step string) {
+	if r.Hook != nil {
+		r.Hook(step)
+	}
 }
 
 // lockRows runs a locking SELECT to its end.

@@ -166,7 +166,7 @@ func (c *checker) auditFlags(l *layout) judgeFunc {
 // tells its children what became of each row.
 func (c *checker) table(before, after *tableImage) error {
 	children := c.childrenOf(before)
-	account := TableOutcome{Table: before.layout.table.Name, Before: before.rows.rows}
+	account := TableOutcome{Table: before.layout.table.Name, Child: len(before.layout.links) > 0, Before: before.rows.rows}
 	if after.rows != nil {
 		account.After = after.rows.rows
 	}

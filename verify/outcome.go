@@ -58,6 +58,7 @@ type Outcome struct {
 // TableOutcome accounts for one table.
 type TableOutcome struct {
 	Table   string
+	Child   bool // its rows go with rows of other tables
 	Before  int64
 	After   int64
 	Removed int64

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/tokensweep/tokensweep/cleanup"
+	"github.com/tokensweep/tokensweep/harness"
+	"github.com/tokensweep/tokensweep/schema"
+)
+
+func newClean() *cobra.Command {
+	var (
+		db          databaseFlags
+		policy      policyFlags
+		engine      engineFlags
+		config      string
+		dryRun, yes bool
+	)
+	c := &cobra.Command{
+		Use:   "clean --dsn DSN",
+		Short: "Clean a database of yours",
+		Long: `clean removes what the policy says from a database of yours, in small audited
+transactions. It prints the plan first and asks; --dry-run changes nothing and
+prints exact counts. After an interruption the same command goes on where the
+run stopped, with the cut-off of that run.
+
+To have it judged, take the pre-image before and check after it:
+  tokensweep verify capture --dsn … --out before.tscapture
+  tokensweep clean --dsn …
+  tokensweep verify check --dsn … --before before.tscapture
+
+Least privileges on the schema: SELECT on its tables; DELETE on ` + schema.AccessToken + `,
+` + schema.AuthzCode + ` and ` + schema.CIBACode + ` (and on child tables
+without a cascading key); INSERT on ` + schema.TokenAudit + `; CREATE, DROP, INSERT and
+SELECT on ` + cleanup.LedgerTable + `, which exists for the time of a run.`,
+		Example: "  tokensweep clean --dsn 'cleaner:secret@tcp(db:3306)/apim_db' --dry-run",
+	}
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if err := followConfig(c, config, &engine); err != nil {
+			return err
+		}
+		batch, err := engine.engine()
+		if err != nil {
+			return err
+		}
+		p, cutOff, err := policy.at(c, time.Now())
+		if err != nil {
+			return err
+		}
+		settings, err := engine.settings(c, p, cutOff)
+		if err != nil {
+			return err
+		}
+		target, err := db.open(c)
+		if err != nil {
+			return err
+		}
+		defer target.Close()
+		plan, unfinished, err := planFor(c, target, settings, &policy, engine.abandon)
+		if err != nil {
+			return err
+		}
+		if err := showPlan(c, target, plan, unfinished); err != nil {
+			return err
+		}
+		if dryRun {
+			fmt.Fprintln(c.OutOrStdout(), "dry run: nothing was changed")
+			return nil
+		}
+		if !yes {
+			if err := confirm(c.InOrStdin(), c.OutOrStdout(), target.Schema); err != nil {
+				return err
+			}
+		}
+		return clean(c, target, batch, plan)
+	}
+	fs := c.Flags()
+	db.own(fs)
+	policy.add(fs)
+	engine.add(fs)
+	fs.BoolVar(&dryRun, "dry-run", false, "change nothing, print exact counts")
+	fs.BoolVar(&yes, "yes", false, "do not ask")
+	fs.BoolVar(&engine.abandon, "abandon-run", false, "give an interrupted run up instead of going on with it")
+	fs.StringVar(&config, "config", "", "the product's deployment.toml: follow its [oauth.token_cleanup]")
+	return c
+}
+
+// planFor plans the clean-up; an interrupted run is planned with the cut-off
+// that it had, unless the user names one.
+func planFor(c *cobra.Command, target *harness.Target, s cleanup.Settings, policy *policyFlags, abandon bool) (*cleanup.Plan, *cleanup.Unfinished, error) {
+	found, err := schema.Read(c.Context(), target.DB, target.Dialect, target.Schema)
+	if err != nil {
+		return nil, nil, err
+	}
+	unfinished, err := cleanup.FindUnfinished(c.Context(), target.DB, target.Dialect, found)
+	if err != nil {
+		return nil, nil, err
+	}
+	if unfinished != nil && !abandon && policy.cutOff == "" && !c.Flags().Changed("safe-period") {
+		s.CutOff = unfinished.CutOff
+	}
+	plan, err := cleanup.NewPlan(found, target.Dialect, s)
+	if err != nil {
+		return nil, nil, usage("%v", err)
+	}
+	return plan, unfinished, nil
+}
+
+func showPlan(c *cobra.Command, target *harness.Target, plan *cleanup.Plan, unfinished *cleanup.Unfinished) error {
+	out := c.OutOrStdout()
+	audit := "removed tokens are not kept"
+	if plan.Audit {
+		audit = "removed tokens are copied to " + schema.TokenAudit
+	}
+	fmt.Fprintf(out, "plan   schema %s on %s, session time zone %s\n       policy %s, cut-off %s, %s\n",
+		target.Schema, target.Server, target.Server.Zone, plan.Policy, plan.CutOff.Format(time.RFC3339), audit)
+	if unfinished != nil {
+		fmt.Fprintf(out, "       run %s of %s was interrupted and is continued\n", unfinished.RunID, unfinished.Started.Format(time.RFC3339))
+	}
+	forecast, err := cleanup.Count(c.Context(), target.DB, plan)
+	if err != nil {
+		return err
+	}
+	showForecast(out, forecast)
+	return nil
+}
+
+// confirm asks on a terminal; where there is none, it refuses.
+func confirm(in io.Reader, out io.Writer, name string) error {
+	file, ok := in.(*os.File)
+	if !ok || !term.IsTerminal(int(file.Fd())) {
+		return usage("clean changes schema %s and cannot ask here: add --yes, or --dry-run", name)
+	}
+	fmt.Fprintf(out, "Type the name of the schema (%s) to go on: ", name)
+	answer, err := bufio.NewReader(file).ReadString('\n')
+	if err != nil || strings.TrimSpace(answer) != name {
+		return usage("not confirmed: nothing was changed")
+	}
+	return nil
+}
+
+func clean(c *cobra.Command, target *harness.Target, batch cleanup.Batch, plan *cleanup.Plan) error {
+	show := newProgress(c.ErrOrStderr())
+	result, err := batch.Clean(c.Context(), target.DB, plan, cleanup.Watcher{Log: logTo(c.ErrOrStderr()), Progress: func(phase string, examined int64) {
+		show.show(phase, examined, 0)
+	}})
+	show.done()
+	if result != nil {
+		showResult(c.OutOrStdout(), result)
+	}
+	if err != nil {
+		return err
+	}
+	if c.Context().Err() != nil && !result.Complete() {
+		return interruptedError{"what was committed stays; the same command goes on"}
+	}
+	for _, p := range result.Phases {
+		if len(p.Held) > 0 {
+			return verdictError{"fail"}
+		}
+	}
+	if !result.Complete() {
+		return verdictError{"inconclusive"}
+	}
+	return nil
+}
+
+func showResult(out io.Writer, r *cleanup.Result) {
+	for _, p := range r.Phases {
+		fmt.Fprintf(out, "%s: %s removed, %s audited, %s batches, %.1f s\n", p.Phase, humanize.Comma(p.Removed), humanize.Comma(p.Audited), humanize.Comma(p.Batches), p.Seconds)
+		for _, h := range p.Held {
+			fmt.Fprintf(out, "  %s could not go: %s, for example %s\n", humanize.Comma(h.Rows), h.By, strings.Join(h.Samples, ", "))
+		}
+	}
+	if !r.Complete() {
+		fmt.Fprintf(out, "stopped by %s; the same command goes on\n", r.Stopped)
+	}
+}

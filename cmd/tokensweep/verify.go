@@ -1,0 +1,137 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"github.com/tokensweep/tokensweep/harness"
+	"github.com/tokensweep/tokensweep/report"
+	"github.com/tokensweep/tokensweep/token"
+	"github.com/tokensweep/tokensweep/verify"
+)
+
+func newVerify() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "verify",
+		Short: "Judge a clean-up that someone else runs: pre-image before it, check after it",
+		RunE:  func(c *cobra.Command, _ []string) error { return usage("use verify capture or verify check") },
+	}
+	c.AddCommand(newCapture(), newCheck())
+	return c
+}
+
+func newCapture() *cobra.Command {
+	var (
+		db     databaseFlags
+		policy policyFlags
+		out    string
+	)
+	c := &cobra.Command{
+		Use:   "capture --dsn DSN --out FILE",
+		Short: "Take the pre-image of a database to a file",
+		Long: `capture reads every table once, in one snapshot, and writes a hash of every row and
+what each policy says about it. The check can use any policy, but the cut-off is
+the one given here: it has to be that of the clean-up.`,
+	}
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if out == "" {
+			return usage("--out is missing: name the file for the pre-image")
+		}
+		_, cutOff, err := policy.at(c, time.Now())
+		if err != nil {
+			return err
+		}
+		target, err := db.open(c)
+		if err != nil {
+			return err
+		}
+		defer target.Close()
+		show := newProgress(c.ErrOrStderr())
+		image, err := verify.Capture(c.Context(), source(target, show, "capture"), cutOff)
+		show.done()
+		if err != nil {
+			return err
+		}
+		defer image.Close()
+		image.Server, image.Zone = target.Server.Product+" "+target.Server.Version, target.Server.Zone
+		if err := image.Save(out); err != nil {
+			return err
+		}
+		for _, w := range harness.ZoneWarnings(target.Server.Zone, image) {
+			fmt.Fprintf(c.ErrOrStderr(), "note: %s\n", w)
+		}
+		fmt.Fprintf(c.OutOrStdout(), "%s rows of %d tables, cut-off %s, in %s\n", humanize.Comma(image.Rows), len(image.Found.Tables), cutOff.Format(time.RFC3339), out)
+		return nil
+	}
+	fs := c.Flags()
+	fs.StringVar(&out, "out", "", "file to write; it must not exist")
+	db.own(fs)
+	policy.add(fs)
+	return c
+}
+
+func newCheck() *cobra.Command {
+	var (
+		db      databaseFlags
+		results reportFlags
+		before  string
+		policy  string
+		audit   bool
+	)
+	c := &cobra.Command{
+		Use:   "check --dsn DSN --before FILE",
+		Short: "Account for every row since a pre-image and give the verdict",
+	}
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		p, err := token.ParsePolicy(policy)
+		if err != nil {
+			return usage("--policy: %v", err)
+		}
+		if before == "" {
+			return usage("--before is missing: name the file that verify capture wrote")
+		}
+		if err := results.checkWritable(); err != nil {
+			return err
+		}
+		image, err := verify.Load(before)
+		if err != nil {
+			return usage("%v", err)
+		}
+		defer image.Close()
+		target, err := db.open(c)
+		if err != nil {
+			return err
+		}
+		defer target.Close()
+		if image.Zone != target.Server.Zone {
+			return usage("the pre-image was read in time zone %s, this session is in %s: wall clocks would differ; use --writers-time-zone %s", image.Zone, target.Server.Zone, image.Zone)
+		}
+		show := newProgress(c.ErrOrStderr())
+		outcome, err := verify.Check(c.Context(), source(target, show, "check"), image,
+			verify.Expect{Policy: p, Audit: audit, From: image.Taken, To: time.Now().UTC().Add(time.Second)})
+		show.done()
+		if err != nil {
+			return err
+		}
+		s := target.Server
+		d := &report.Document{Command: "verify check", Policy: policy, CutOff: image.CutOff, Data: report.Data{Source: "database"},
+			Server: report.Server{Product: s.Product, Version: s.Version, Via: s.Via, Zone: s.Zone},
+			Stages: []report.Stage{report.NewStage("check", outcome.RowsRead, outcome.Seconds)}}
+		harness.Describe(d, outcome, nil)
+		return results.write(c, d)
+	}
+	fs := c.Flags()
+	fs.StringVar(&before, "before", "", "the pre-image that verify capture wrote")
+	fs.StringVar(&policy, "policy", string(token.Documented), "what was to go: documented, strict, official-mysql or official-mssql")
+	fs.BoolVar(&audit, "audit", true, "removed tokens must be in the audit table")
+	db.own(fs)
+	results.add(fs)
+	return c
+}
+
+func source(t *harness.Target, show *progress, stage string) verify.Source {
+	return verify.Source{DB: t.DB, Dialect: t.Dialect, Schema: t.Schema, Progress: func(table string, rows int64) { show.show(stage+" "+table, rows, 0) }}
+}
