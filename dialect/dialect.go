@@ -107,8 +107,8 @@ type BulkLoader interface {
 
 // RunLocker is implemented by dialects with locks that belong to a session.
 type RunLocker interface {
-	// LockRun returns 1 if the session holds the lock named, or got it now,
-	// without waiting; 0 or NULL if another session holds it.
+	// LockRun returns 1 if the session holds the lock named, or got it within a
+	// few seconds; 0 or NULL if another session holds it.
 	LockRun(name string) SQL
 	// UnlockRun gives the lock back.
 	UnlockRun(name string) SQL

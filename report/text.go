@@ -35,7 +35,11 @@ func (d *Document) headline(b *strings.Builder) {
 	if d.Engine != "" {
 		fmt.Fprintf(b, ", engine %s", d.Engine)
 	}
-	fmt.Fprintf(b, "\n      %s %s (%s), session time zone %s\n", d.Server.Product, d.Server.Version, d.Server.Via, d.Server.Zone)
+	fmt.Fprintf(b, "\n      %s %s (%s)", d.Server.Product, d.Server.Version, d.Server.Via)
+	if d.Server.Zone != "" {
+		fmt.Fprintf(b, ", session time zone %s", d.Server.Zone)
+	}
+	b.WriteString("\n")
 }
 
 func (d *Document) faults(b *strings.Builder) {

@@ -24,7 +24,7 @@ func (s Spec) marker() string {
 func (l *loading) ensureApps(ctx context.Context) error {
 	table, ok := l.found.Table(schema.ConsumerApps)
 	if !ok || !table.Has("ID", "CONSUMER_KEY", "CALLBACK_URL") {
-		return fmt.Errorf("schema %s has no table %s with columns ID, CONSUMER_KEY and CALLBACK_URL: tokens belong to an app there", l.Schema, schema.ConsumerApps)
+		return refuse("schema %s has no table %s with columns ID, CONSUMER_KEY and CALLBACK_URL: tokens belong to an app there", l.Schema, schema.ConsumerApps)
 	}
 	return l.onSession(ctx, func(conn *sql.Conn) error {
 		ids, err := l.appIDs(ctx, conn, table)
@@ -67,7 +67,7 @@ func (l *loading) appIDs(ctx context.Context, conn *sql.Conn, table *schema.Tabl
 			return nil, fmt.Errorf("looking for the apps of this seed in %s: %w", table.Name, err)
 		}
 		if want := l.g.spec.marker(); marker.String != want {
-			return nil, fmt.Errorf("schema %s holds tokens of another seeding with the same ids (%s): seed with these settings to go on with it, use another --seed, or an empty schema", l.Schema, marker.String)
+			return nil, refuse("schema %s holds tokens of another seeding with the same ids (%s): seed with these settings to go on with it, use another --seed, or an empty schema", l.Schema, marker.String)
 		}
 		ids[a.key] = id
 	}
@@ -98,7 +98,7 @@ func (l *loading) insertApps(ctx context.Context, conn *sql.Conn, table *schema.
 			case ok:
 				names, args = append(names, l.Dialect.Quote(c.Name)), append(args, v)
 			case !c.Nullable && c.Default == nil && !c.AutoID && !c.Generated:
-				return fmt.Errorf("table %s has a column %s that is NOT NULL and has no default, and the seed does not know what to put in it: give it a default or allow NULL", table.Name, c.Name)
+				return refuse("table %s has a column %s that is NOT NULL and has no default, and the seed does not know what to put in it: give it a default or allow NULL", table.Name, c.Name)
 			}
 		}
 		statement := "INSERT INTO " + l.Dialect.Quote(table.Name) + " (" + strings.Join(names, ", ") + ") VALUES (" +

@@ -38,7 +38,7 @@ func CreateTables(ctx context.Context, t Target, release, collation string) erro
 	}
 	for _, table := range tables.Tables {
 		if _, ok := found.Table(table.Name); ok {
-			return fmt.Errorf("schema %s has a table %s already: give an empty schema to create the tables of %s in", t.Schema, table.Name, release)
+			return refuse("schema %s has a table %s already: give an empty schema to create the tables of %s in", t.Schema, table.Name, release)
 		}
 	}
 	ordered, err := tables.CreationOrder()
@@ -88,7 +88,7 @@ func BuildIndexes(ctx context.Context, t Target, release string) error {
 		for _, table := range tables.Tables {
 			there, ok := found.Table(table.Name)
 			if !ok {
-				return fmt.Errorf("schema %s has no table %s of release %s", t.Schema, table.Name, release)
+				return refuse("schema %s has no table %s of release %s", t.Schema, table.Name, release)
 			}
 			if missing := missingIndexes(&table, there); len(missing) > 0 {
 				if err := buildIndexes(ctx, conn, t.Dialect, there.Name, missing); err != nil {

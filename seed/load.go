@@ -67,7 +67,7 @@ func Load(ctx context.Context, t Target, s Spec, o Options) (*Result, error) {
 		return nil, err
 	}
 	if _, ok := l.found.Table(schema.AccessToken); !ok {
-		return nil, fmt.Errorf("schema %s has no table %s to fill", t.Schema, schema.AccessToken)
+		return nil, refuse("schema %s has no table %s to fill", t.Schema, schema.AccessToken)
 	}
 	if l.fillings, err = plan(g.tables(), l.found); err != nil {
 		return nil, err

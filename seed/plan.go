@@ -1,7 +1,6 @@
 package seed
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/tokensweep/tokensweep/schema"
@@ -44,7 +43,7 @@ func match(t table, found *schema.Table) (filling, error) {
 		case ok:
 			f.columns, f.names = append(f.columns, known), append(f.names, c.Name)
 		case !c.Nullable && c.Default == nil:
-			return f, fmt.Errorf("table %s has a column %s that is NOT NULL and has no default, and the seed does not know what to put in it: "+
+			return f, refuse("table %s has a column %s that is NOT NULL and has no default, and the seed does not know what to put in it: "+
 				"give it a default or allow NULL", found.Name, c.Name)
 		}
 	}

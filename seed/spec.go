@@ -58,3 +58,13 @@ func checkTimes(cutOff time.Time, all span, mix Mix) error {
 	}
 	return nil
 }
+
+// RefusedError says why nothing was seeded: what is in the database already, or
+// a table that cannot be filled. Nothing was changed.
+type RefusedError struct{ Problem string }
+
+func (e *RefusedError) Error() string { return e.Problem }
+
+func refuse(format string, args ...any) error {
+	return &RefusedError{Problem: fmt.Sprintf(format, args...)}
+}

@@ -32,7 +32,7 @@ const (
 
 // spillLimit is the number of bytes of records that all stores of one image
 // keep in memory together before they go to a file.
-const spillLimit = 64 << 20
+const spillLimit = 32 << 20
 
 // budget is shared by the stores of one image.
 type budget struct{ left int64 }

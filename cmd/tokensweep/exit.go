@@ -9,6 +9,7 @@ import (
 	"github.com/tokensweep/tokensweep/dump"
 	"github.com/tokensweep/tokensweep/harness"
 	"github.com/tokensweep/tokensweep/report"
+	"github.com/tokensweep/tokensweep/seed"
 )
 
 // Exit codes.
@@ -72,11 +73,10 @@ func failureCode(err error) int {
 		bad    usageError
 		option *harness.OptionError
 		dumped *dump.Error
+		seeded *seed.RefusedError
 	)
 	switch {
-	case errors.As(err, &bad), errors.As(err, &option):
-		return exitRefused
-	case errors.As(err, &dumped):
+	case errors.As(err, &bad), errors.As(err, &option), errors.As(err, &dumped), errors.As(err, &seeded):
 		return exitRefused
 	}
 	return exitUnavailable

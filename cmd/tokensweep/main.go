@@ -11,10 +11,19 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 )
 
+// memoryLimit makes the garbage collector work harder before it takes more than
+// this many bytes, because the database beside it wants the memory. GOMEMLIMIT
+// overrides it.
+const memoryLimit = 192 << 20
+
 func main() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The first signal asks the run to end at a safe point; after it signals work
 	// as usual again, so that a second one ends the program at once.

@@ -24,9 +24,8 @@ interrupted (the state is safe; the printed command goes on).`,
 		return usage("%v; see %s --help", err, c.CommandPath())
 	})
 	root.AddCommand(newRun(), newValidate(), newSeed(), newClean(), newVerify(), newVersion())
-	for _, c := range root.Commands() {
-		positional(c)
-	}
+	root.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	positional(root)
 	return root
 }
 
@@ -34,7 +33,7 @@ interrupted (the state is safe; the printed command goes on).`,
 func positional(c *cobra.Command) {
 	c.Args = func(c *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			return usage("%s takes no %q; see %s --help", c.CommandPath(), args[0], c.CommandPath())
+			return usage("%s knows no %q; see %s --help", c.CommandPath(), args[0], c.CommandPath())
 		}
 		return nil
 	}

@@ -7,8 +7,10 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"github.com/tokensweep/tokensweep/cleanup"
 	"github.com/tokensweep/tokensweep/harness"
 	"github.com/tokensweep/tokensweep/report"
+	"github.com/tokensweep/tokensweep/schema"
 	"github.com/tokensweep/tokensweep/token"
 	"github.com/tokensweep/tokensweep/verify"
 )
@@ -50,7 +52,7 @@ the one given here: it has to be that of the clean-up.`,
 		}
 		defer target.Close()
 		show := newProgress(c.ErrOrStderr())
-		image, err := verify.Capture(c.Context(), source(target, show, "capture"), cutOff)
+		image, err := verify.Capture(c.Context(), sourceOf(target, show, "capture"), cutOff)
 		show.done()
 		if err != nil {
 			return err
@@ -109,9 +111,15 @@ func newCheck() *cobra.Command {
 		if image.Zone != target.Server.Zone {
 			return usage("the pre-image was read in time zone %s, this session is in %s: wall clocks would differ; use --writers-time-zone %s", image.Zone, target.Server.Zone, image.Zone)
 		}
+		expect := verify.Expect{Policy: p, Audit: audit, From: image.Taken, To: time.Now().UTC().Add(time.Second)}
+		if expect.Incomplete, err = unfinished(c, target); err != nil {
+			return err
+		}
+		if expect.Incomplete {
+			expect.Own = []string{cleanup.LedgerTable}
+		}
 		show := newProgress(c.ErrOrStderr())
-		outcome, err := verify.Check(c.Context(), source(target, show, "check"), image,
-			verify.Expect{Policy: p, Audit: audit, From: image.Taken, To: time.Now().UTC().Add(time.Second)})
+		outcome, err := verify.Check(c.Context(), sourceOf(target, show, "check"), image, expect)
 		show.done()
 		if err != nil {
 			return err
@@ -132,6 +140,16 @@ func newCheck() *cobra.Command {
 	return c
 }
 
-func source(t *harness.Target, show *progress, stage string) verify.Source {
+// unfinished reports whether a run of ours waits to be continued.
+func unfinished(c *cobra.Command, t *harness.Target) (bool, error) {
+	found, err := schema.Read(c.Context(), t.DB, t.Dialect, t.Schema)
+	if err != nil {
+		return false, err
+	}
+	run, err := cleanup.FindUnfinished(c.Context(), t.DB, t.Dialect, found)
+	return run != nil, err
+}
+
+func sourceOf(t *harness.Target, show *progress, stage string) verify.Source {
 	return verify.Source{DB: t.DB, Dialect: t.Dialect, Schema: t.Schema, Progress: func(table string, rows int64) { show.show(stage+" "+table, rows, 0) }}
 }

@@ -100,10 +100,11 @@ func (d Dialect) DeleteVia(path []schema.Hop, where dialect.SQL) dialect.SQL {
 	return dialect.Concat("DELETE ", child, " FROM ", from, " WHERE ", where)
 }
 
-// LockRun is GET_LOCK without waiting. A lock belongs to the session, which may
-// take it again.
+// LockRun is GET_LOCK. It waits a few seconds, because the session of a program
+// that was killed lives on until its statement ends. A lock belongs to the
+// session, which may take it again.
 func (Dialect) LockRun(name string) dialect.SQL {
-	return dialect.Concat("SELECT GET_LOCK(", dialect.Value(name), ", 0)")
+	return dialect.Concat("SELECT GET_LOCK(", dialect.Value(name), ", 5)")
 }
 
 // UnlockRun is RELEASE_LOCK.

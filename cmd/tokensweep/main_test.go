@@ -1,0 +1,84 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tokensweep/tokensweep/harness"
+	"github.com/tokensweep/tokensweep/seed"
+	"github.com/tokensweep/tokensweep/verify"
+)
+
+// asProgram makes the test binary be tokensweep itself, so that tests can start
+// it, kill it and look at its exit code.
+const asProgram = "TOKENSWEEP_TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+		return
+	}
+	os.Exit(harness.Main(m))
+}
+
+func program(ctx context.Context, args ...string) *exec.Cmd {
+	c := exec.CommandContext(ctx, os.Args[0], args...)
+	c.Env = append(os.Environ(), asProgram+"=1")
+	return c
+}
+
+// outcome is what a user sees of a finished command.
+type outcome struct {
+	code           int
+	stdout, stderr string
+}
+
+func tokensweep(t *testing.T, args ...string) outcome {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	c := program(t.Context(), args...)
+	c.Stdout, c.Stderr = &stdout, &stderr
+	err := c.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		require.NoError(t, err)
+	}
+	return outcome{c.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+}
+
+var cutOff = time.Date(2026, 11, 25, 2, 0, 0, 0, time.UTC)
+
+const cutOffText = "2026-11-25T02:00:00Z"
+
+// servers are those that the commands are tried on.
+var servers = []string{harness.MySQL, harness.MariaDB}
+
+// seeded is a database with made-up tokens.
+func seeded(t *testing.T, target *harness.Target, spec seed.Spec) {
+	t.Helper()
+	into := seed.Target{DB: target.DB, Dialect: target.Dialect, Schema: target.Schema}
+	spec.CutOff = cutOff
+	require.NoError(t, seed.CreateTables(t.Context(), into, "apim-4.2", ""))
+	_, err := seed.Load(t.Context(), into, spec, seed.Options{})
+	require.NoError(t, err)
+	require.NoError(t, seed.BuildIndexes(t.Context(), into, "apim-4.2"))
+}
+
+func source(target *harness.Target) verify.Source {
+	return verify.Source{DB: target.DB, Dialect: target.Dialect, Schema: target.Schema}
+}
+
+func captured(t *testing.T, target *harness.Target) *verify.Image {
+	t.Helper()
+	image, err := verify.Capture(t.Context(), source(target), cutOff)
+	require.NoError(t, err)
+	t.Cleanup(image.Close)
+	return image
+}
