@@ -71,6 +71,10 @@ func Run(ctx context.Context, s Scenario) (*report.Document, error) {
 			return nil, &OptionError{Problem: err.Error(), Err: err}
 		}
 	}
+	inspected, err := s.inspect(ctx)
+	if err != nil {
+		return nil, err
+	}
 	server, err := Open(ctx, s.Options)
 	if err != nil {
 		return nil, err
@@ -85,7 +89,7 @@ func Run(ctx context.Context, s Scenario) (*report.Document, error) {
 	if s.Opened != nil {
 		s.Opened(target.Server)
 	}
-	r := &scenarioRun{Scenario: s, target: target, doc: newDocument(s, target.Server)}
+	r := &scenarioRun{Scenario: s, target: target, dump: inspected, doc: newDocument(s, target.Server)}
 	for _, step := range []func(context.Context) error{r.fill, r.capture, r.clean, r.check} {
 		if err := step(ctx); err != nil {
 			r.close()
@@ -98,6 +102,25 @@ func Run(ctx context.Context, s Scenario) (*report.Document, error) {
 	}
 	r.close()
 	return r.doc, errors.Join(target.Close(), server.Close())
+}
+
+// inspect reads a dump before a server is started for it: what is wrong with
+// the file shows at once, and the server can be of the kind it came from.
+func (s *Scenario) inspect(ctx context.Context) (*dump.Info, error) {
+	if s.Dump == "" {
+		return nil, nil
+	}
+	info, err := dump.Inspect(ctx, s.Dump, dump.Options{Schema: s.DumpSchema})
+	if err != nil {
+		return nil, err
+	}
+	if orAuto(s.DB) != Auto {
+		return info, nil
+	}
+	if s.DB = MySQL; info.Flavor == dump.MariaDB {
+		s.DB = MariaDB
+	}
+	return info, nil
 }
 
 // productCollation is the default of a schema for the product's tables.
@@ -188,7 +211,7 @@ func (r *scenarioRun) seed(ctx context.Context) error {
 }
 
 func (r *scenarioRun) restore(ctx context.Context, contents *Contents) error {
-	info, err := dump.Restore(ctx, r.target.DB, r.Dump, dump.Options{Schema: r.DumpSchema, Log: r.Log,
+	info, err := dump.Restore(ctx, r.target.DB, r.Dump, dump.Options{Schema: r.DumpSchema, Inspected: r.dump, Log: r.Log,
 		Progress: func(done, total int64) { r.progress("restore", total)(done) }})
 	if err != nil {
 		return err
@@ -319,7 +342,11 @@ func Describe(doc *report.Document, o *verify.Outcome, result *cleanup.Result) {
 		}
 		p.KeptWhy = map[string]int64{}
 		for why, n := range t.KeptWhy {
-			p.KeptWhy[why.String()] = n
+			text := why.String()
+			if why.Removes() {
+				text = "should have gone: " + text
+			}
+			p.KeptWhy[text] = n
 		}
 		doc.Phases = append(doc.Phases, p)
 	}

@@ -30,7 +30,7 @@ func zoneWarnings(zone string, im *verify.Image, info *dump.Info) []string {
 		warnings = append(warnings, fmt.Sprintf("the newest token was made %s in the future (%s): %s", ahead.Round(time.Minute), newest.Format(time.DateTime), remedy))
 	}
 	if info != nil && !info.CompletedClock.IsZero() {
-		if behind := info.CompletedClock.Sub(newest); behind > time.Hour || behind < -5*time.Minute {
+		if behind := info.CompletedClock.Sub(newest); behind > 2*time.Hour || behind < -5*time.Minute {
 			warnings = append(warnings, fmt.Sprintf("the newest token is of %s, the dump was complete at %s on its own clock: %s",
 				newest.Format(time.DateTime), info.CompletedClock.Format(time.DateTime), remedy))
 		}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -73,6 +75,15 @@ func seeded(t *testing.T, target *harness.Target, spec seed.Spec) {
 
 func source(target *harness.Target) verify.Source {
 	return verify.Source{DB: target.DB, Dialect: target.Dialect, Schema: target.Schema}
+}
+
+// counts matches three numbers in a table.
+func counts(numbers ...int64) string {
+	parts := make([]string, len(numbers))
+	for i, n := range numbers {
+		parts[i] = strconv.FormatInt(n, 10)
+	}
+	return strings.Join(parts, `\s+`)
 }
 
 func captured(t *testing.T, target *harness.Target) *verify.Image {

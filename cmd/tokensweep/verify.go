@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -41,6 +42,9 @@ the one given here: it has to be that of the clean-up.`,
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if out == "" {
 			return usage("--out is missing: name the file for the pre-image")
+		}
+		if _, err := os.Stat(out); err == nil {
+			return usage("--out: %s exists already, and a pre-image is never overwritten: choose another name", out)
 		}
 		_, cutOff, err := policy.at(c, time.Now())
 		if err != nil {
