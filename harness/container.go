@@ -63,7 +63,7 @@ func startContainer(ctx context.Context, o Options, db string) (_ node, err erro
 	o.log("starting a container of %s", image)
 	n, err := s.start(ctx, o)
 	if err != nil {
-		return nil, fmt.Errorf("starting a container of %s: %w%s", image, err, s.output.quote())
+		return nil, startFailed("a container of "+image, err, &s.output)
 	}
 	return n, nil
 }

@@ -33,5 +33,5 @@
 //
 // A test is skipped only if no server of that kind can be had, see
 // [UnavailableError], and fails even then if the environment variable
-// TOKENSWEEP_REQUIRE lists the kind: TOKENSWEEP_REQUIRE=mysql,mariadb.
+// TOKENSWEEP_REQUIRE lists the kind, as in TOKENSWEEP_REQUIRE=mysql,mariadb.
 package harness

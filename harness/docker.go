@@ -45,7 +45,9 @@ func connectDocker(ctx context.Context) (*testcontainers.DockerClient, error) {
 	defer cancel()
 	dockerSetup.Lock()
 	defer dockerSetup.Unlock()
-	settleRyuk(ctx)
+	if err := settleRyuk(ctx); err != nil && os.Getenv("DOCKER_HOST") != "" {
+		return nil, err // testcontainers would go on looking at other places
+	}
 	// The first client introduces itself through the default logger.
 	defer tclog.SetDefault(tclog.Default())
 	tclog.SetDefault(quiet{})
@@ -53,12 +55,20 @@ func connectDocker(ctx context.Context) (*testcontainers.DockerClient, error) {
 	if err != nil {
 		return nil, fmt.Errorf("no Docker engine answers (%s)", engineProblem(err))
 	}
-	ping, cancel := context.WithTimeout(ctx, engineTimeout)
-	defer cancel()
-	if _, err := docker.Ping(ping, client.PingOptions{}); err != nil {
-		return nil, fmt.Errorf("no Docker engine answers at %s (%s)", docker.DaemonHost(), engineProblem(err))
+	if err := answers(ctx, docker.Client); err != nil {
+		return nil, err
 	}
 	return docker, nil
+}
+
+// answers finds out whether an engine is at the other end.
+func answers(ctx context.Context, docker *client.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, engineTimeout)
+	defer cancel()
+	if _, err := docker.Ping(ctx, client.PingOptions{}); err != nil {
+		return fmt.Errorf("no Docker engine answers at %s (%s)", docker.DaemonHost(), engineProblem(err))
+	}
+	return nil
 }
 
 func engineProblem(err error) string {
@@ -78,27 +88,22 @@ const ryukSwitch = "TESTCONTAINERS_RYUK_DISABLED"
 // settleRyuk switches testcontainers' reaper off if nobody has said otherwise
 // and its image cannot be had: every container would fail. Ours do not need it,
 // see leashScript. It has to be done before testcontainers reads its settings,
-// with a client that is not testcontainers'.
-func settleRyuk(ctx context.Context) {
-	if os.Getenv(ryukSwitch) != "" {
-		return
-	}
+// with a client that is not testcontainers'. The error says that no engine
+// answers where the environment says.
+func settleRyuk(ctx context.Context) error {
 	docker, err := client.New(client.FromEnv)
 	if err != nil {
-		return
+		return fmt.Errorf("no Docker engine (%s)", engineProblem(err))
 	}
 	defer docker.Close()
-	ping, cancel := context.WithTimeout(ctx, engineTimeout)
-	defer cancel()
-	if _, err := docker.Ping(ping, client.PingOptions{}); err != nil {
-		return // an engine at another place, found by testcontainers, or none
+	if err := answers(ctx, docker); err != nil || os.Getenv(ryukSwitch) != "" {
+		return err
 	}
-	if images, err := docker.ImageList(ping, client.ImageListOptions{Filters: make(client.Filters).Add("reference", "testcontainers/ryuk")}); err != nil || len(images.Items) > 0 {
-		return
-	}
-	if pullImage(ctx, docker, ryukImage, ryukStall) != nil {
+	images, err := docker.ImageList(ctx, client.ImageListOptions{Filters: make(client.Filters).Add("reference", "testcontainers/ryuk")})
+	if err == nil && len(images.Items) == 0 && pullImage(ctx, docker, ryukImage, ryukStall) != nil {
 		os.Setenv(ryukSwitch, "true")
 	}
+	return nil
 }
 
 // ryukImage is the one of testcontainers-go v0.45.0, which does not export it.
@@ -110,9 +115,9 @@ func chooseImage(ctx context.Context, docker *testcontainers.DockerClient, o Opt
 	if db == MariaDB {
 		official, variable, fallback = officialMariaDB, "TOKENSWEEP_MARIADB_IMAGE", ""
 	}
-	wanted := []string{official, fallback}
+	wanted, hint := []string{official, fallback}, ", and "+variable+" names no other"
 	if named := firstOf(o.Image, os.Getenv(variable)); named != "" {
-		wanted = []string{named}
+		wanted, hint = []string{named}, ""
 	}
 	for _, image := range wanted {
 		if image == "" {
@@ -133,7 +138,7 @@ func chooseImage(ctx context.Context, docker *testcontainers.DockerClient, o Opt
 		}
 		return "", &UnavailableError{
 			Wanted:  "a container of " + productName(db),
-			Reasons: []string{fmt.Sprintf("the image %s is not here and cannot be pulled (%v), and %s names no other", wanted[0], err, variable)},
+			Reasons: []string{fmt.Sprintf("the image %s is not here and cannot be pulled (%v)%s", wanted[0], err, hint)},
 			Err:     err,
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	mysqldriver "github.com/go-sql-driver/mysql"
@@ -98,7 +99,7 @@ func parseDSN(dsn string) (*mysqldriver.Config, error) {
 		return nil, malformed(", because its scheme is neither mysql nor mariadb")
 	}
 	c, err := mysqldriver.ParseDSN(dsn)
-	if err != nil {
+	if err != nil || !slices.Contains([]string{"tcp", "tcp4", "tcp6", "unix"}, c.Net) {
 		return nil, malformed("")
 	}
 	return c, nil
@@ -111,7 +112,9 @@ func parseURL(dsn string) (*mysqldriver.Config, error) {
 		return nil, err
 	}
 	schema := strings.TrimPrefix(u.Path, "/")
-	if u.Hostname() == "" || strings.Contains(schema, "/") {
+	// An @ or # behind the host is from a password with a / ? or # in it, and what
+	// is taken for the host is a part of it.
+	if u.Hostname() == "" || strings.Contains(schema, "/") || strings.Contains(dsn, "#") || strings.Contains(schema+u.RawQuery, "@") {
 		return nil, errors.New("no host, or more than a schema after it")
 	}
 	port := u.Port()

@@ -44,6 +44,11 @@ func TestDSNReachesTheSchemaAndLeavesItAlone(t *testing.T) {
 			require.NoError(t, opened.Close())
 		}
 		run(t, target.DB, "INSERT INTO t VALUES (1)")
+
+		fresh := harness.ForTest(t, harness.Options{DSN: asURL})
+		require.NotEqual(t, target.Schema, fresh.Schema)
+		require.True(t, fresh.Temporary)
+		run(t, fresh.DB, "CREATE TABLE t (i INT)")
 	})
 }
 
@@ -152,6 +157,10 @@ func TestMalformedDSNIsExplainedWithoutQuotingIt(t *testing.T) {
 		"mysql://root:s3/cret@h/db":         "as a URL",
 		"mysql://root:%s3cret@h/db":         "as a URL",
 		"mysql://root:s3cret@h:x/db":        "as a URL",
+		"mysql://s3cret:1#x@h/db":           "as a URL",
+		"mysql://s3cret:1/x@h":              "as a URL",
+		"mysql://s3cret:1?x@h/db":           "as a URL",
+		"root:x@s3cret(h)/db":               "write user:password@tcp(host:3306)/schema",
 		"postgres://root:s3cret@h/db":       "scheme is neither mysql nor mariadb",
 		"jdbc:mysql://h/db?password=s3cret": "one for Java",
 	} {

@@ -11,7 +11,8 @@ import (
 	"testing"
 )
 
-// requireVariable lists the kinds of database that a test may not skip for, with commas.
+// requireVariable lists what a test may not skip for, with commas: a kind of
+// database (mysql), in whatever way, or a kind by a certain way (mysql:container).
 const requireVariable = "TOKENSWEEP_REQUIRE"
 
 // pool holds the servers that the tests of one test binary share.
@@ -66,8 +67,9 @@ func (p *pool) stop() error {
 // ones are always Fast (use Open for one that is not). With Options.DSN the
 // schema is made on that server.
 //
-// Where no such server can be had the test is skipped, unless TOKENSWEEP_REQUIRE
-// lists the kind. Any other problem, and a DSN at which nobody answers, fails it.
+// Where no such server can be had the test is skipped, unless the environment
+// variable TOKENSWEEP_REQUIRE lists the kind; a test that names the way as well is
+// skipped unless it lists kind:way. Any other problem, and a DSN at which nobody answers, fails it.
 func ForTest(t testing.TB, o Options) *Target {
 	t.Helper()
 	o.Fast = true
@@ -76,7 +78,7 @@ func ForTest(t testing.TB, o Options) *Target {
 	}
 	target, err := forTest(t.Context(), o)
 	var unavailable *UnavailableError
-	if errors.As(err, &unavailable) && o.DSN == "" && !required(o.DB) {
+	if errors.As(err, &unavailable) && o.DSN == "" && !required(o) {
 		t.Skipf("%v", err)
 	}
 	if err != nil {
@@ -111,9 +113,11 @@ func forTest(ctx context.Context, o Options) (*Target, error) {
 	return newSchema(ctx, n, "", o.WritersZone)
 }
 
-// required reports whether the environment forbids to skip for this kind.
-func required(db string) bool {
-	return slices.Contains(strings.FieldsFunc(strings.ToLower(os.Getenv(requireVariable)), func(r rune) bool { return r == ',' || r == ' ' }), orAuto(db))
+// required reports whether the environment forbids to skip for these options.
+func required(o Options) bool {
+	listed := strings.FieldsFunc(strings.ToLower(os.Getenv(requireVariable)), func(r rune) bool { return r == ',' || r == ' ' })
+	db, via := orAuto(o.DB), orAuto(o.Via)
+	return slices.Contains(listed, db+":"+via) || via == Auto && slices.Contains(listed, db)
 }
 
 // Main runs the tests of a binary and ends the servers that ForTest started. Its

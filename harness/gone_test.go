@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 	"github.com/stretchr/testify/require"
 
@@ -77,7 +78,7 @@ func (c *child) await() {
 func TestChild(t *testing.T) {
 	words := strings.Fields(os.Getenv(childVariable))
 	if len(words) != 3 {
-		t.Skip("for other tests")
+		return // it is a part of other tests
 	}
 	o := harness.Options{DB: words[1], Via: words[2], Fast: true}
 	if words[0] == "cancels" {
@@ -193,22 +194,24 @@ func TestInterruptedStartLeavesNothing(t *testing.T) {
 // go when the next database is made.
 func TestEndOfTheProcessIsTheEndOfTheServer(t *testing.T) {
 	onEveryWay(t, func(t *testing.T, o harness.Options) {
-		for ending, end := range map[string]func(*child) error{
-			"waits":  func(c *child) error { return c.Process.Kill() },
-			"waits ": func(c *child) error { return c.Process.Signal(os.Interrupt) },
-			"panics": func(*child) error { return nil },
-		} {
-			c := startChild(t, t.TempDir(), o, strings.TrimSpace(ending))
-			require.NoError(t, end(c))
+		temp := t.TempDir()
+		end := func(does string, signals ...os.Signal) {
+			c := startChild(t, temp, o, does)
+			for _, s := range signals {
+				require.NoError(t, c.Process.Signal(s))
+			}
 			c.await()
 			require.False(t, c.ProcessState.Success())
-			becomesEmpty(t, running, c.temp)
+			becomesEmpty(t, running, temp)
 			if o.Via == harness.Process {
-				becomesEmpty(t, leftovers, c.temp)
+				becomesEmpty(t, leftovers, temp)
 			}
-			startChild(t, c.temp, o, "closes").await()
-			require.Empty(t, leftovers(t, c.temp), "after the next database")
 		}
+		end("waits", os.Kill)
+		end("waits", os.Interrupt)
+		end("panics")
+		startChild(t, temp, o, "closes").await()
+		require.Empty(t, leftovers(t, temp), "after the next database")
 	})
 }
 
@@ -246,4 +249,37 @@ func TestServerWithoutKeeperIsSwept(t *testing.T) {
 
 	startChild(t, c.temp, harness.Options{DB: harness.SQLite, Via: harness.Embedded}, "closes").await()
 	becomesEmpty(t, leftovers, c.temp)
+}
+
+// A container that outlived its owner, in spite of its leash, goes when the next
+// one is made.
+func TestContainerWithoutOwnerIsSwept(t *testing.T) {
+	t.Parallel()
+	o := servers[0]
+	_, image, _ := strings.Cut(harness.ForTest(t, o).Server.Via, " ")
+	docker, err := client.New(client.FromEnv)
+	require.NoError(t, err)
+	defer docker.Close()
+
+	temp := t.TempDir()
+	claim := filepath.Join(temp, "tokensweep-stale")
+	name := "tokensweep-test-" + strconv.Itoa(os.Getpid())
+	require.NoError(t, os.Mkdir(claim, 0o700))
+	for file, content := range map[string]string{"owner.lock": "", "container": docker.DaemonHost() + "\n" + name + "\n"} {
+		require.NoError(t, os.WriteFile(filepath.Join(claim, file), []byte(content), 0o600))
+	}
+	made, err := docker.ContainerCreate(t.Context(), client.ContainerCreateOptions{Name: name, Config: &container.Config{
+		Image: image, Entrypoint: []string{"sleep", "600"}, Labels: map[string]string{"org.tokensweep.claim": claim},
+	}})
+	require.NoError(t, err)
+	t.Cleanup(func() { // in case the test failed before
+		_, _ = docker.ContainerRemove(context.Background(), made.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+	})
+	_, err = docker.ContainerStart(t.Context(), made.ID, client.ContainerStartOptions{})
+	require.NoError(t, err)
+
+	startChild(t, temp, harness.Options{DB: harness.SQLite, Via: harness.Embedded}, "waits").Process.Kill()
+	require.Contains(t, running(t, temp), "container /"+name, "who does not use Docker leaves it alone")
+	startChild(t, temp, o, "closes").await()
+	require.Empty(t, leftovers(t, temp))
 }

@@ -274,5 +274,18 @@ func (p *process) explain(err error) error {
 	if errors.Is(err, errDied) && strings.Contains(strings.ToLower(log.String()), "address already in use") {
 		err = errPortTaken
 	}
-	return fmt.Errorf("starting %s: %w%s", p.binary, err, log.quote())
+	return startFailed(p.binary, err, log)
+}
+
+// startFailed adds what the server said, unless the failure is the user's choice.
+func startFailed(what string, err error, said *tail) error {
+	var option *OptionError
+	switch {
+	case errors.As(err, &option):
+		return err
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("starting %s: %w", what, err)
+	default:
+		return fmt.Errorf("starting %s: %w%s", what, err, said.quote())
+	}
 }

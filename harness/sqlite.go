@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	driver "modernc.org/sqlite"
+	lib "modernc.org/sqlite/lib"
 
 	"github.com/tokensweep/tokensweep/dialect/sqlite"
 )
@@ -68,9 +69,17 @@ func (n *sqliteNode) connect(ctx context.Context, path string, _ Session) (*sql.
 	db := sql.OpenDB(connector)
 	db.SetMaxIdleConns(8)
 	if err := db.PingContext(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("opening %s: %w", path, err), db.Close())
+		return nil, errors.Join(explainFile(err, path), db.Close())
 	}
 	return db, nil
+}
+
+func explainFile(err error, path string) error {
+	var failure *driver.Error
+	if errors.As(err, &failure) && failure.Code()&0xff == lib.SQLITE_NOTADB {
+		return &OptionError{Problem: path + " is no SQLite database: check the path", Err: err}
+	}
+	return fmt.Errorf("opening %s: %w", path, err)
 }
 
 func (n *sqliteNode) target(ctx context.Context, path, zone string) (*Target, error) {
@@ -81,7 +90,7 @@ func (n *sqliteNode) target(ctx context.Context, path, zone string) (*Target, er
 	t := &Target{DB: db, Dialect: sqlite.Dialect{}, Schema: "main", node: n, place: path, zone: zone}
 	t.Server = Server{Product: "SQLite", Via: n.via}
 	if err := db.QueryRowContext(ctx, "SELECT sqlite_version() FROM (SELECT COUNT(*) FROM sqlite_schema)").Scan(&t.Server.Version); err != nil {
-		return nil, errors.Join(&OptionError{Problem: fmt.Sprintf("%s is no SQLite database: %v", path, err), Err: err}, db.Close())
+		return nil, errors.Join(explainFile(err, path), db.Close())
 	}
 	return t, nil
 }

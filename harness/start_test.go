@@ -27,6 +27,41 @@ func TestServerThatEndsEarlyTellsItsLastLines(t *testing.T) {
 	}
 }
 
+func TestServerZoneThatNobodyKnowsIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, o := range servers {
+		t.Run(o.DB+" "+o.Via, func(t *testing.T) {
+			t.Parallel()
+			harness.ForTest(t, o)
+			o.ServerZone, o.Fast = "Mars/Base", true
+			_, err := harness.Open(t.Context(), o)
+			var option *harness.OptionError
+			require.ErrorAs(t, err, &option)
+			require.ErrorContains(t, err, "does not know the time zone Mars/Base")
+			require.NotContains(t, err.Error(), "\n", "the server's log has no more to say")
+		})
+	}
+}
+
+func TestImageOfAnotherProductIsRefused(t *testing.T) {
+	t.Parallel()
+	o := servers[0]
+	_, image, _ := strings.Cut(harness.ForTest(t, o).Server.Via, " ")
+	_, err := harness.Open(t.Context(), harness.Options{DB: harness.MariaDB, Image: image, Fast: true})
+	var option *harness.OptionError
+	require.ErrorAs(t, err, &option)
+	require.ErrorContains(t, err, "not MariaDB: name the right kind or another image")
+}
+
+func TestImageThatCannotBeHadIsUnavailable(t *testing.T) {
+	t.Parallel()
+	harness.ForTest(t, servers[0])
+	_, err := harness.Open(t.Context(), harness.Options{DB: harness.MySQL, Image: "tokensweep/no-such-image:none"})
+	var unavailable *harness.UnavailableError
+	require.ErrorAs(t, err, &unavailable)
+	require.ErrorContains(t, err, "the image tokensweep/no-such-image:none is not here and cannot be pulled")
+}
+
 func TestServerArgumentsComeLast(t *testing.T) {
 	t.Parallel()
 	for _, o := range servers {
@@ -66,14 +101,14 @@ const bareVariable = "TOKENSWEEP_TEST_BARE"
 
 func TestBareAuto(t *testing.T) {
 	if os.Getenv(bareVariable) == "" {
-		t.Skip("for other tests")
+		return // it is a part of other tests
 	}
 	harness.ForTest(t, harness.Options{})
 }
 
 func TestBareMySQL(t *testing.T) {
 	if os.Getenv(bareVariable) == "" {
-		t.Skip("for other tests")
+		return // it is a part of other tests
 	}
 	harness.ForTest(t, harness.Options{DB: harness.MySQL, Via: harness.Container})
 }
@@ -95,10 +130,24 @@ func TestMissingServerSkipsUnlessRequired(t *testing.T) {
 	require.Contains(t, out, "--- SKIP: TestBareMySQL")
 	require.Contains(t, out, "MySQL is not available: MySQL container: no Docker engine answers")
 
-	out, ok = without(t, "TestBareMySQL", "TOKENSWEEP_REQUIRE=mariadb, MySQL")
+	out, ok = without(t, "TestBareMySQL", "TOKENSWEEP_REQUIRE=mariadb, MySQL:container")
 	require.False(t, ok, out)
 	require.Contains(t, out, "--- FAIL: TestBareMySQL")
 
-	out, ok = without(t, "TestBareMySQL", "TOKENSWEEP_REQUIRE=mariadb")
-	require.True(t, ok, out)
+	out, ok = without(t, "TestBareMySQL", "TOKENSWEEP_REQUIRE=mysql,mysql:process,mariadb:container")
+	require.True(t, ok, "that MySQL is required does not mean this way to it: %s", out)
+}
+
+func TestSchemaMayBeClosedAfterItsServer(t *testing.T) {
+	t.Parallel()
+	o := servers[2]
+	harness.ForTest(t, o)
+	o.Fast = true
+	server, err := harness.Open(t.Context(), o)
+	require.NoError(t, err)
+	defer server.Close()
+	schema, err := server.NewSchema(t.Context(), "")
+	require.NoError(t, err)
+	require.NoError(t, server.Close())
+	require.NoError(t, schema.Close())
 }
