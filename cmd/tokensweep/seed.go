@@ -63,8 +63,12 @@ After an interruption the same command, with --cutoff as printed, goes on.`,
 			}
 			return err
 		}
-		if err := seed.BuildIndexes(c.Context(), into, data.release); err != nil {
-			return err
+		// Tables of the user's keep the indexes they have; ours may have been left
+		// without by an interruption.
+		if !exists || slices.Contains(schema.Guess(found).Releases, data.release) {
+			if err := seed.BuildIndexes(c.Context(), into, data.release); err != nil {
+				return err
+			}
 		}
 		for _, name := range slices.Sorted(maps.Keys(result.Rows)) {
 			fmt.Fprintf(c.OutOrStdout(), "%12s  %s\n", humanize.Comma(result.Rows[name]), name)
