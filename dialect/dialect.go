@@ -114,6 +114,13 @@ type RunLocker interface {
 	UnlockRun(name string) SQL
 }
 
+// SchemaUser is implemented by dialects whose sessions have a default schema,
+// in which unqualified tables are looked up.
+type SchemaUser interface {
+	// UseSchema is the statement that makes a schema the session's default.
+	UseSchema(name string) string
+}
+
 // Class is a kind of failure, as far as it decides what to do next.
 type Class int
 

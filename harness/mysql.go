@@ -122,12 +122,15 @@ func (n *mysqlNode) admin(ctx context.Context, statements ...string) error {
 	return nil
 }
 
+// productCollation is the default of a schema: the product's tables need a
+// character set with one byte a character, or their indexes are too long.
+const productCollation = "latin1_swedish_ci"
+
 func (n *mysqlNode) create(ctx context.Context, name, collation string) (string, error) {
-	statement := "CREATE DATABASE " + mysql.Dialect{}.Quote(name)
-	if collation != "" {
-		statement += " COLLATE " + mysql.Dialect{}.Quote(collation)
+	if collation == "" {
+		collation = productCollation
 	}
-	err := n.admin(ctx, statement)
+	err := n.admin(ctx, "CREATE DATABASE "+mysql.Dialect{}.Quote(name)+" COLLATE "+mysql.Dialect{}.Quote(collation))
 	if (mysql.Dialect{}).Classify(err) == dialect.Denied {
 		return "", &OptionError{Problem: fmt.Sprintf("the user %s may not create schemas: grant CREATE and DROP on `tokensweep\\_%%`.*", n.login.User), Err: err}
 	}

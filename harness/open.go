@@ -58,7 +58,7 @@ type node interface {
 	// connect opens a pool.
 	connect(ctx context.Context, place string, s Session) (*sql.DB, error)
 	// create makes a schema of that name and says how target finds it. The collation
-	// "" is the server's default.
+	// "" is productCollation.
 	create(ctx context.Context, name, collation string) (place string, err error)
 	drop(ctx context.Context, place string) error
 	// dsn is how another program connects, with the password.
@@ -183,8 +183,8 @@ func wanted(o Options) string {
 }
 
 // NewSchema makes a schema of its own on the same server, with sessions in the
-// same time zone, for work that runs in parallel. The collation "" is the
-// server's default; SQLite ignores it. Closing the schema drops it; it has to be
+// same time zone, for work that runs in parallel. The collation "" is
+// latin1_swedish_ci, which the product's tables need; SQLite ignores it. Closing the schema drops it; it has to be
 // closed before the target of the server is.
 func (t *Target) NewSchema(ctx context.Context, collation string) (*Target, error) {
 	return newSchema(ctx, t.node, collation, t.zone)

@@ -80,8 +80,7 @@ func Run(ctx context.Context, s Scenario) (*report.Document, error) {
 		return nil, err
 	}
 	defer server.Close()
-	// The product's tables need a character set with one byte a character.
-	target, err := server.NewSchema(ctx, productCollation)
+	target, err := server.NewSchema(ctx, "")
 	if err != nil {
 		return nil, fmt.Errorf("making a schema on %s: %w", server.Server, err)
 	}
@@ -122,9 +121,6 @@ func (s *Scenario) inspect(ctx context.Context) (*dump.Info, error) {
 	}
 	return info, nil
 }
-
-// productCollation is the default of a schema for the product's tables.
-const productCollation = "latin1_swedish_ci"
 
 type scenarioRun struct {
 	Scenario

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tokensweep/tokensweep/harness"
+	"github.com/tokensweep/tokensweep/schema"
 	"github.com/tokensweep/tokensweep/seed"
 	"github.com/tokensweep/tokensweep/verify"
 )
@@ -65,12 +66,17 @@ var servers = []string{harness.MySQL, harness.MariaDB}
 // seeded is a database with made-up tokens.
 func seeded(t *testing.T, target *harness.Target, spec seed.Spec) {
 	t.Helper()
+	seededAs(t, target, schema.DefaultRelease, spec)
+}
+
+func seededAs(t *testing.T, target *harness.Target, release string, spec seed.Spec) {
+	t.Helper()
 	into := seed.Target{DB: target.DB, Dialect: target.Dialect, Schema: target.Schema}
 	spec.CutOff = cutOff
-	require.NoError(t, seed.CreateTables(t.Context(), into, "apim-4.2", ""))
+	require.NoError(t, seed.CreateTables(t.Context(), into, release, ""))
 	_, err := seed.Load(t.Context(), into, spec, seed.Options{})
 	require.NoError(t, err)
-	require.NoError(t, seed.BuildIndexes(t.Context(), into, "apim-4.2"))
+	require.NoError(t, seed.BuildIndexes(t.Context(), into, release))
 }
 
 func source(target *harness.Target) verify.Source {

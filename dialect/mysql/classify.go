@@ -38,6 +38,7 @@ var classes = map[uint16]dialect.Class{
 	1021: dialect.DiskFull,
 	1026: dialect.DiskFull,
 	1114: dialect.DiskFull, // the table is full
+	3675: dialect.DiskFull, // no room for a new table (MySQL)
 
 	1049: dialect.NoSuchTable,
 	1146: dialect.NoSuchTable,

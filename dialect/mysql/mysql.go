@@ -19,6 +19,7 @@ var (
 	_ dialect.Dialect    = Dialect{}
 	_ dialect.BulkLoader = Dialect{}
 	_ dialect.RunLocker  = Dialect{}
+	_ dialect.SchemaUser = Dialect{}
 )
 
 // Name returns "mysql".
@@ -111,6 +112,9 @@ func (Dialect) LockRun(name string) dialect.SQL {
 func (Dialect) UnlockRun(name string) dialect.SQL {
 	return dialect.Concat("SELECT RELEASE_LOCK(", dialect.Value(name), ")")
 }
+
+// UseSchema is USE.
+func (d Dialect) UseSchema(name string) string { return "USE " + d.Quote(name) }
 
 // LedgerColumns keeps keys as bytes, so that no collation has a say in where a
 // run resumes. 3072 bytes hold 768 characters of utf8mb4, the longest key that
