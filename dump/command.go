@@ -61,7 +61,10 @@ var known = map[string]action{
 	"CREATE UNDO": skip, "ALTER UNDO": skip, "DROP UNDO": skip,
 	"CREATE LOGFILE": skip, "ALTER LOGFILE": skip, "DROP LOGFILE": skip,
 	"CREATE RESOURCE": skip, "ALTER RESOURCE": skip, "DROP RESOURCE": skip,
-	"SELECT": skip, "DO": skip, "SHOW": skip, "CHECK": skip, "CHECKSUM": skip, "OPTIMIZE": skip, "REPAIR": skip,
+	"CREATE REFERENCE": skip, "DROP REFERENCE": skip, // SPATIAL REFERENCE SYSTEM
+	"PREPARE": skip, "EXECUTE": skip, "DEALLOCATE": skip, // roles in MariaDB's, RocksDB in Percona's
+	"BEGIN NOT": skip, // MariaDB: a block of anything
+	"SELECT":    skip, "DO": skip, "SHOW": skip, "CHECK": skip, "CHECKSUM": skip, "OPTIMIZE": skip, "REPAIR": skip,
 }
 
 // parse reads the beginning of a statement.
@@ -91,6 +94,11 @@ func parse(b []byte) command {
 		c.kind = verb
 		if l.take("TRANSACTION") {
 			c.kind += " TRANSACTION"
+		}
+	case "BEGIN":
+		c.kind = verb
+		if l.take("NOT") {
+			c.kind += " NOT"
 		}
 	case "USE":
 		c.kind, c.object = verb, l.next().unquoted()
@@ -143,7 +151,7 @@ func (c *command) parseObject(l *lexer, verb string) {
 // parseName reads a name with or without a schema.
 func (c *command) parseName(l *lexer) {
 	first := l.next()
-	if first.kind == end {
+	if first.kind == endToken {
 		return
 	}
 	c.object, c.named = first.unquoted(), span{first.from, first.to}
@@ -174,8 +182,8 @@ func (c *command) parseTriggerTable(l *lexer) {
 func user(l *lexer) span {
 	t := l.next()
 	s := span{t.from, t.to}
-	host := bytes.HasSuffix(t.raw, []byte{'@'}) && t.kind == word
-	if next := l.peek(); next.kind == word && next.raw[0] == '@' {
+	host := bytes.HasSuffix(t.raw, []byte{'@'}) && t.kind == wordToken
+	if next := l.peek(); next.kind == wordToken && next.raw[0] == '@' {
 		l.next()
 		s.to, host = next.to, len(next.raw) == 1
 	}
@@ -191,7 +199,7 @@ func user(l *lexer) span {
 
 // isLoadable: CREATE FUNCTION name RETURNS type SONAME library.
 func isLoadable(l *lexer) bool {
-	return l.take("RETURNS") && l.next().kind == word && l.take("SONAME")
+	return l.take("RETURNS") && l.next().kind == wordToken && l.take("SONAME")
 }
 
 // String names the statement without its data.

@@ -24,9 +24,9 @@ var binaryTypes = map[string]bool{
 // binary.
 func readColumns(b []byte, from int) *columns {
 	var c columns
-	any, depth, first := false, 0, false
+	found, depth, first := false, 0, false
 	l := &lexer{b: b, i: from}
-	for t := l.next(); t.kind != end; t = l.next() {
+	for t := l.next(); t.kind != endToken; t = l.next() {
 		switch {
 		case t.is("("):
 			depth++
@@ -40,10 +40,10 @@ func readColumns(b []byte, from int) *columns {
 			kind := strings.ToUpper(string(l.peek().raw))
 			c.names = append(c.names, t.unquoted())
 			c.binary = append(c.binary, binaryTypes[kind])
-			any = any || binaryTypes[kind]
+			found = found || binaryTypes[kind]
 		}
 	}
-	if !any {
+	if !found {
 		return nil
 	}
 	return &c
@@ -82,7 +82,7 @@ func notUTF8(b []byte, c command, table *columns, noBackslash bool) int {
 			return checked + i
 		}
 		checked = t.to
-		if t.kind == end {
+		if t.kind == endToken {
 			return -1
 		}
 	}
@@ -116,10 +116,10 @@ func (v *values) next() (t token, raw bool) {
 		v.column++
 	case t.isAny("VALUES", "VALUE"):
 		v.inRows = v.rows
-	case t.kind == name && !v.inRows && v.depth == 1:
+	case t.kind == nameToken && !v.inRows && v.depth == 1:
 		v.listed = append(v.listed, t.unquoted())
-	case t.kind == text:
-		introduced := v.before.kind == word && v.before.raw[0] == '_'
+	case t.kind == textToken:
+		introduced := v.before.kind == wordToken && v.before.raw[0] == '_'
 		raw = introduced || v.inRows && v.depth > 0 && v.inBinaryColumn()
 	}
 	v.before = t

@@ -65,8 +65,9 @@ type Info struct {
 	SkippedKinds        map[string]int
 	// Adjusted counts what Restore changed in statements, by a short text.
 	Adjusted map[string]int
-	// Warnings counts the rows' warnings by the server in Restore: values that
-	// it stored otherwise than they are written. WarningSamples are the first.
+	// Warnings counts the server's warnings in Restore about values that it stored
+	// otherwise than they are written and tables with another storage engine; at
+	// most 100 a statement. WarningSamples are the first 10.
 	Warnings       int64
 	WarningSamples []Warning
 
@@ -98,7 +99,7 @@ type Schema struct {
 // Size is the size of a statement in bytes and the line it begins in.
 type Size struct{ Line, Bytes int64 }
 
-// Warning is a warning of the server about a row.
+// Warning is a warning of the server.
 type Warning struct {
 	Line    int64 // of the statement
 	Code    int

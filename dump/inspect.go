@@ -76,17 +76,12 @@ func (in *inspection) read() error {
 		switch {
 		case it.action == session:
 			in.sessions++
-		case it.action == skip && !in.belongs(it):
+		case !it.inSchema():
 			in.server[it.kind]++
 		default:
 			in.contents(it.of).add(it, in.vars)
 		}
 	}
-}
-
-// belongs reports whether a skipped statement is part of a schema.
-func (in *inspection) belongs(it item) bool {
-	return it.kind == "USE" || strings.HasSuffix(it.kind, " DATABASE") || strings.HasSuffix(it.kind, " EVENT") || in.found[it.of] != nil
 }
 
 func (in *inspection) contents(schema string) *contents {
@@ -141,7 +136,7 @@ func (c *contents) checkEncoding(it item, vars variables) error {
 // defaults reads the character set and collation of CREATE DATABASE.
 func defaults(it item) (charset, collation string) {
 	l := &lexer{b: it.text, i: it.rest}
-	for t := l.next(); t.kind != end; t = l.next() {
+	for t := l.next(); t.kind != endToken; t = l.next() {
 		switch {
 		case t.is("CHARACTER"):
 			l.take("SET")

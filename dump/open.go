@@ -51,7 +51,7 @@ func open(ctx context.Context, path string, progress func(done, total int64)) (_
 		return nil, fault(Unreadable, 0, nil, "the dump must be a regular file, since it is read twice")
 	}
 	raw := &meter{ctx: ctx, src: f, total: stat.Size(), report: progress}
-	if s.text, err = s.unpack(bufio.NewReaderSize(raw, 256<<10)); err != nil {
+	if s.text, err = s.unpack(bufio.NewReaderSize(raw, 64<<10)); err != nil {
 		return nil, err
 	}
 	return s, checkStart(s.text)

@@ -96,8 +96,8 @@ func (r *restore) connect(ctx context.Context, db *sql.DB) (err error) {
 	if tables > 0 {
 		return fault(BadTarget, 0, nil, "the schema %s is not empty (%d tables): a dump is only restored into an empty one", r.schema, tables)
 	}
-	if max := r.info.Largest; max.Bytes >= r.packet {
-		return r.tooLarge(max.Line, max.Bytes)
+	if largest := r.info.Largest; largest.Bytes >= r.packet {
+		return r.tooLarge(largest.Line, largest.Bytes)
 	}
 	return r.prepare(ctx)
 }
@@ -179,11 +179,11 @@ func (r *restore) runAll(ctx context.Context, path string, progress func(done, t
 func (r *restore) one(ctx context.Context, it item) error {
 	own := it.of == r.info.key
 	switch {
-	case it.action == skip && (own || it.of == ""):
-		r.skipped(it)
-		return nil
-	case it.action != session && !own:
+	case it.inSchema() && !own:
 		r.count(OtherSchemas)
+		return nil
+	case it.action == skip:
+		r.skipped(it)
 		return nil
 	case it.size > int64(len(it.text)):
 		return r.tooLarge(it.line, it.size)
@@ -196,11 +196,13 @@ func (r *restore) one(ctx context.Context, it item) error {
 	if err != nil {
 		return r.recover(ctx, it, own, text, err)
 	}
-	if it.kind != "INSERT" && it.kind != "REPLACE" {
+	switch it.kind {
+	case "INSERT", "REPLACE", "CREATE TABLE":
+		if err := r.warnings(ctx, it); err != nil {
+			return err
+		}
+	default:
 		return nil
-	}
-	if err := r.warnings(ctx, it); err != nil {
-		return err
 	}
 	if r.rows += it.size; r.rows >= commitEvery {
 		return r.commit(ctx)
@@ -234,7 +236,8 @@ var quiet = []string{"USE", "CREATE DATABASE", "DROP DATABASE"}
 
 func (r *restore) skipped(it item) {
 	r.count(it.kind)
-	if !slices.Contains(quiet, it.kind) {
+	first := r.info.SkippedKinds[it.kind] == 1 // there may be many grants
+	if !slices.Contains(quiet, it.kind) && (it.inSchema() || first) {
 		r.log("line %d: %s is not restored", it.line, it.command)
 	}
 }
@@ -291,8 +294,12 @@ var harmless = map[int]bool{
 	1906: true, // MariaDB: a generated column is computed again
 }
 
+// otherEngine: the server made a table with another storage engine.
+const otherEngine = 1266
+
 // warnings asks for what the server stored otherwise than the dump says. A dump
-// turns strict mode off, so that this is no error.
+// turns strict mode off, so that this is no error. Of the warnings about tables,
+// which are mostly about old spellings, only the one about the engine counts.
 func (r *restore) warnings(ctx context.Context, it item) error {
 	rows, err := r.conn.QueryContext(ctx, "SHOW WARNINGS LIMIT 100")
 	if err != nil {
@@ -305,7 +312,7 @@ func (r *restore) warnings(ctx context.Context, it item) error {
 		if err := rows.Scan(&level, &code, &message); err != nil {
 			return fault(Failed, it.line, err, "cannot read the warnings of %s: %v", it.command, err)
 		}
-		if level == "Note" || harmless[code] {
+		if level == "Note" || harmless[code] || it.kind == "CREATE TABLE" && code != otherEngine {
 			continue
 		}
 		if r.info.Warnings++; len(r.info.WarningSamples) < maxSamples {

@@ -22,7 +22,7 @@ func rewrite(it item, schema string) (text string, definer bool) {
 	for _, q := range it.qualifiers {
 		edits = append(edits, edit{q, ""})
 	}
-	if it.kind == "ALTER DATABASE" && it.text[it.named.from] == '`' {
+	if it.kind == "ALTER DATABASE" && !slices.Contains(defaultClauses, strings.ToUpper(it.object)) {
 		edits = append(edits, edit{it.named, quoteName(schema)})
 	}
 	if edits == nil {
@@ -39,5 +39,8 @@ func rewrite(it item, schema string) (text string, definer bool) {
 	b.Write(it.text[at:])
 	return b.String(), definer
 }
+
+// defaultClauses are what may follow ALTER DATABASE instead of a name.
+var defaultClauses = []string{"DEFAULT", "CHARACTER", "CHARSET", "COLLATE"}
 
 func quoteName(s string) string { return "`" + strings.ReplaceAll(s, "`", "``") + "`" }

@@ -56,7 +56,7 @@ func parseAssignment(l *lexer) (a assignment, more bool) {
 	depth, n := 0, 0
 	for {
 		switch t := l.next(); {
-		case t.kind == end:
+		case t.kind == endToken:
 			return a, false
 		case t.is(",") && depth == 0:
 			return a, true
@@ -92,7 +92,7 @@ func variable(t token) (name string, global bool) {
 }
 
 func value(t token) string {
-	if t.kind == word && strings.HasPrefix(string(t.raw), "@@") {
+	if t.kind == wordToken && strings.HasPrefix(string(t.raw), "@@") {
 		name, _ := variable(t)
 		return "@@" + name
 	}

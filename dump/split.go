@@ -19,7 +19,7 @@ type statement struct {
 }
 
 const (
-	bufferStart = 1 << 20
+	bufferStart = 128 << 10
 	// keepHead bytes are kept of a statement that is too large to keep.
 	keepHead = 64 << 10
 )
@@ -129,6 +129,9 @@ func (s *splitter) between() error {
 			s.remark(s.line, string(s.buf[s.from:s.pos]))
 		case (c == 'D' || c == 'd') && s.atDelimiter():
 			fields := strings.Fields(s.readLine())
+			if len(fields) < 2 && s.pos == s.end {
+				return s.cutOff("a DELIMITER line")
+			}
 			if len(fields) < 2 {
 				return fault(NotADump, s.line, nil, "DELIMITER without a delimiter")
 			}

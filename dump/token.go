@@ -5,11 +5,11 @@ import "bytes"
 type tokenKind int
 
 const (
-	end   tokenKind = iota
-	word            // a keyword, name, number or @variable
-	name            // `quoted`
-	text            // 'quoted' or "quoted"
-	punct           // one byte
+	endToken   tokenKind = iota
+	wordToken            // a keyword, name, number or @variable
+	nameToken            // `quoted`
+	textToken            // 'quoted' or "quoted"
+	punctToken           // one byte
 )
 
 // token is a piece of a statement, raw[from:to] of its text with quotes.
@@ -21,7 +21,7 @@ type token struct {
 
 // is reports whether the token is the word or the byte, in any case of letters.
 func (t token) is(s string) bool {
-	return (t.kind == word || t.kind == punct) && len(t.raw) == len(s) && bytes.EqualFold(t.raw, []byte(s))
+	return (t.kind == wordToken || t.kind == punctToken) && len(t.raw) == len(s) && bytes.EqualFold(t.raw, []byte(s))
 }
 
 func (t token) isAny(words ...string) bool {
@@ -36,7 +36,7 @@ func (t token) isAny(words ...string) bool {
 // unquoted is the token without its quotes; escapes other than doubled quotes
 // are left as they are.
 func (t token) unquoted() string {
-	if t.kind != name && t.kind != text || len(t.raw) < 2 {
+	if t.kind != nameToken && t.kind != textToken || len(t.raw) < 2 {
 		return string(t.raw)
 	}
 	q := t.raw[:1]
@@ -72,10 +72,10 @@ func (l *lexer) next() token {
 		case isWord(c) || c == '@':
 			return l.word()
 		default:
-			return l.cut(punct, l.i+1)
+			return l.cut(punctToken, l.i+1)
 		}
 	}
-	return token{kind: end, from: l.i, to: l.i}
+	return token{kind: endToken, from: l.i, to: l.i}
 }
 
 // peek returns the next token without taking it.
@@ -121,9 +121,9 @@ func (l *lexer) skipVersion(mark int) {
 }
 
 func (l *lexer) quoted(c byte) token {
-	kind, escape := text, byte('\\')
+	kind, escape := textToken, byte('\\')
 	if c == '`' {
-		kind = name
+		kind = nameToken
 	}
 	if c == '`' || l.noBackslash {
 		escape = c
@@ -151,7 +151,7 @@ func (l *lexer) word() token {
 	for i < len(l.b) && (isWord(l.b[i]) || l.b[i] == '@' || dots && l.b[i] == '.') {
 		i++
 	}
-	return l.cut(word, i)
+	return l.cut(wordToken, i)
 }
 
 func isWord(c byte) bool {

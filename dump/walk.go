@@ -26,6 +26,7 @@ type walker struct {
 	// current is the schema of the last USE or, before one, of the header.
 	current string
 	fault   error // found in a remark
+	count   int64 // of statements
 }
 
 // keepStatement bytes are kept of a statement: more than a server takes unless
@@ -65,6 +66,8 @@ func isFailure(text string) bool {
 		(strings.Contains(text, "rror") || strings.Contains(text, "Couldn't"))
 }
 
+const notADump = "no dump of mysqldump or mariadb-dump holds a statement that begins with %q: is this another file?"
+
 // next returns the next statement; io.EOF at the end of a whole dump.
 func (w *walker) next() (item, error) {
 	st, err := w.split.next()
@@ -75,12 +78,16 @@ func (w *walker) next() (item, error) {
 		return item{}, w.finish()
 	}
 	if err != nil {
+		rest := w.split.buf[w.split.from:w.split.end]
+		if w.count == 0 && w.info.Tool == "" && w.split.err == io.EOF && parse(rest).action == unknown {
+			return item{}, fault(NotADump, w.split.line, err, notADump, beginning(rest)) // rather than cut off
+		}
 		return item{}, err
 	}
+	w.count++
 	it := item{statement: st, command: parse(st.text)}
 	if it.action == unknown {
-		return item{}, fault(NotADump, st.line, nil,
-			"no dump of mysqldump or mariadb-dump holds a statement that begins with %q: is this another file?", beginning(st.text))
+		return item{}, fault(NotADump, st.line, nil, notADump, beginning(st.text))
 	}
 	if it.kind == "SET" {
 		if err := w.set(&it); err != nil {
@@ -139,11 +146,17 @@ func (w *walker) place(it *item) {
 	case it.kind == "USE":
 		w.current = it.object
 		it.of = it.object
-	case strings.HasSuffix(it.kind, " DATABASE"):
+	case it.kind == "CREATE DATABASE" || it.kind == "DROP DATABASE": // ALTER is always about the current one
 		it.of = it.object
 	case it.schema != "" && it.action == run && it.kind != "CREATE TRIGGER": // a trigger is always dumped with its schema
 		it.of = it.schema
 	}
+}
+
+// inSchema reports whether a statement is about a schema, and not about the
+// whole server or the session.
+func (it item) inSchema() bool {
+	return it.action == run || it.kind == "USE" || strings.HasSuffix(it.kind, " DATABASE") || strings.HasSuffix(it.kind, " EVENT")
 }
 
 // beginning is the first word of a text, for a message.

@@ -35,6 +35,9 @@ type Scenario struct {
 	// schemas in it.
 	Dump, DumpSchema string
 
+	// DryRun ends once Found was told what would go: nothing is removed or judged,
+	// and the document holds no more than how the database was filled.
+	DryRun bool
 	// Command is how the report calls what was done.
 	Command string
 	// Opened is told once the database is there; Found once it is filled.
@@ -89,7 +92,11 @@ func Run(ctx context.Context, s Scenario) (*report.Document, error) {
 		s.Opened(target.Server)
 	}
 	r := &scenarioRun{Scenario: s, target: target, dump: inspected, doc: newDocument(s, target.Server)}
-	for _, step := range []func(context.Context) error{r.fill, r.capture, r.clean, r.check} {
+	steps := []func(context.Context) error{r.fill, r.capture, r.clean, r.check}
+	if s.DryRun {
+		steps = steps[:1]
+	}
+	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			r.close()
 			return nil, err
@@ -112,6 +119,10 @@ func (s *Scenario) inspect(ctx context.Context) (*dump.Info, error) {
 	info, err := dump.Inspect(ctx, s.Dump, dump.Options{Schema: s.DumpSchema})
 	if err != nil {
 		return nil, err
+	}
+	if s.DSN == "" {
+		// With the binlog on, MySQL wants this for the routines of a dump.
+		s.ServerArgs = append(slices.Clone(s.ServerArgs), "--loose-log-bin-trust-function-creators=1")
 	}
 	if orAuto(s.DB) != Auto {
 		return info, nil
@@ -217,6 +228,13 @@ func (r *scenarioRun) restore(ctx context.Context, contents *Contents) error {
 		return err
 	}
 	r.dump, contents.Dump = info, info
+	if info.TimesUnstated {
+		r.doc.Warnings = append(r.doc.Warnings, "the dump does not say in which time zone its times are: UTC was assumed; dump again without --compact to be sure")
+	}
+	if info.Warnings > 0 {
+		first := info.WarningSamples[0]
+		r.doc.Warnings = append(r.doc.Warnings, fmt.Sprintf("the server stored %d values otherwise than the dump writes them, the first in line %d: %s", info.Warnings, first.Line, first.Message))
+	}
 	contents.Release = schema.Guess(found).String()
 	r.doc.Data = report.Data{Source: "dump", Release: contents.Release, Dump: r.Dump}
 	return nil

@@ -19,11 +19,11 @@ import (
 
 func newClean() *cobra.Command {
 	var (
-		db          databaseFlags
-		policy      policyFlags
-		engine      engineFlags
-		config      string
-		dryRun, yes bool
+		db     databaseFlags
+		policy policyFlags
+		engine engineFlags
+		config string
+		yes    bool
 	)
 	c := &cobra.Command{
 		Use:   "clean --dsn DSN",
@@ -69,10 +69,11 @@ SELECT on ` + cleanup.LedgerTable + `, which exists for the time of a run.`,
 		if err != nil {
 			return err
 		}
-		if err := showPlan(c, target, plan, unfinished); err != nil {
+		forecast, err := showPlan(c, target, plan, unfinished)
+		if err != nil {
 			return err
 		}
-		if dryRun {
+		if engine.dryRun {
 			fmt.Fprintln(c.OutOrStdout(), "dry run: nothing was changed")
 			return nil
 		}
@@ -81,13 +82,12 @@ SELECT on ` + cleanup.LedgerTable + `, which exists for the time of a run.`,
 				return err
 			}
 		}
-		return clean(c, target, batch, plan)
+		return clean(c, target, batch, plan, forecast)
 	}
 	fs := c.Flags()
 	db.own(fs)
 	policy.add(fs)
 	engine.add(fs)
-	fs.BoolVar(&dryRun, "dry-run", false, "change nothing, print exact counts")
 	fs.BoolVar(&yes, "yes", false, "do not ask")
 	fs.BoolVar(&engine.abandon, "abandon-run", false, "give an interrupted run up instead of going on with it")
 	fs.StringVar(&config, "config", "", "the product's deployment.toml: follow its [oauth.token_cleanup]")
@@ -115,7 +115,7 @@ func planFor(c *cobra.Command, target *harness.Target, s cleanup.Settings, polic
 	return plan, unfinished, nil
 }
 
-func showPlan(c *cobra.Command, target *harness.Target, plan *cleanup.Plan, unfinished *cleanup.Unfinished) error {
+func showPlan(c *cobra.Command, target *harness.Target, plan *cleanup.Plan, unfinished *cleanup.Unfinished) ([]cleanup.Forecast, error) {
 	out := c.OutOrStdout()
 	audit := "removed tokens are not kept"
 	if plan.Audit {
@@ -128,10 +128,10 @@ func showPlan(c *cobra.Command, target *harness.Target, plan *cleanup.Plan, unfi
 	}
 	forecast, err := cleanup.Count(c.Context(), target.DB, plan)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	showForecast(out, forecast)
-	return nil
+	return forecast, nil
 }
 
 // confirm asks on a terminal; where there is none, it refuses.
@@ -148,10 +148,14 @@ func confirm(in io.Reader, out io.Writer, name string) error {
 	return nil
 }
 
-func clean(c *cobra.Command, target *harness.Target, batch cleanup.Batch, plan *cleanup.Plan) error {
+func clean(c *cobra.Command, target *harness.Target, batch cleanup.Batch, plan *cleanup.Plan, forecast []cleanup.Forecast) error {
 	show := newProgress(c.ErrOrStderr())
+	rows := map[string]int64{}
+	for _, f := range forecast {
+		rows[f.Phase] = f.Rows
+	}
 	result, err := batch.Clean(c.Context(), target.DB, plan, cleanup.Watcher{Log: logTo(c.ErrOrStderr()), Progress: func(phase string, examined int64) {
-		show.show(phase, examined, 0)
+		show.show(phase, examined, rows[phase])
 	}})
 	show.done()
 	if result != nil {

@@ -109,7 +109,7 @@ type engineFlags struct {
 	auditMissing        string
 	batch, stopFile     string
 	target, maxDuration time.Duration
-	abandon             bool
+	abandon, dryRun     bool
 }
 
 func (f *engineFlags) add(fs *pflag.FlagSet) {
@@ -119,6 +119,7 @@ func (f *engineFlags) add(fs *pflag.FlagSet) {
 	fs.StringVar(&f.batch, "batch", "auto", "keys that a transaction examines at most, or auto")
 	fs.DurationVar(&f.target, "batch-time", cleanup.DefaultTarget, "duration of a transaction that --batch auto aims at")
 	fs.DurationVar(&f.maxDuration, "max-duration", 0, "stop after the batch under way when this time is over (0: no limit)")
+	fs.BoolVar(&f.dryRun, "dry-run", false, "remove nothing, print exact counts")
 	fs.StringVar(&f.stopFile, "stop-file", "", "stop after the batch under way as soon as this file exists")
 }
 

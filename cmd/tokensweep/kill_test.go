@@ -5,11 +5,13 @@ import (
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tokensweep/tokensweep/cleanup"
 	"github.com/tokensweep/tokensweep/harness"
 	"github.com/tokensweep/tokensweep/schema"
 	"github.com/tokensweep/tokensweep/seed"
@@ -80,4 +82,33 @@ func killed(t *testing.T, later time.Duration, args []string) bool {
 	}
 	_ = c.Wait()
 	return !c.ProcessState.Exited()
+}
+
+// TestInterruptedAtASafePoint: Ctrl-C ends the run after the batch under way,
+// says so, and the same command goes on.
+func TestInterruptedAtASafePoint(t *testing.T) {
+	for _, db := range servers {
+		t.Run(db, func(t *testing.T) {
+			t.Parallel()
+			target := harness.ForTest(t, harness.Options{DB: db})
+			seeded(t, target, seed.Spec{Seed: 10, Tokens: 20_000, Mix: seed.MostlyDead})
+			clean := []string{"clean", "--dsn", target.ConnectionString(), "--yes", "--cutoff", cutOffText, "--batch", "100"}
+			c := program(t.Context(), clean...)
+			errors := &strings.Builder{}
+			c.Stderr = errors
+			require.NoError(t, c.Start())
+			require.Eventually(t, func() bool { // the ledger is the signal that batches are committed
+				var batches int
+				err := target.DB.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM "+cleanup.LedgerTable+" WHERE BATCH > 0").Scan(&batches)
+				return err == nil && batches > 2
+			}, time.Minute, 5*time.Millisecond)
+			require.NoError(t, c.Process.Signal(os.Interrupt))
+			_ = c.Wait()
+			require.Equal(t, exitInterrupted, c.ProcessState.ExitCode(), errors.String())
+			require.Contains(t, errors.String(), "the same command goes on")
+			end := tokensweep(t, clean[:len(clean)-2]...)
+			require.Zero(t, end.code, end.stderr)
+			require.Contains(t, end.stderr, "continuing run")
+		})
+	}
 }

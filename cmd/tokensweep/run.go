@@ -60,7 +60,7 @@ func scenario(c *cobra.Command, db *databaseFlags, policy *policyFlags, engine *
 	if s.Engine, err = engine.engine(); err != nil {
 		return s, err
 	}
-	s.Options = db.options(c)
+	s.Options, s.DryRun = db.options(c), engine.dryRun
 	return s, results.checkWritable()
 }
 
@@ -79,10 +79,17 @@ func execute(c *cobra.Command, s harness.Scenario, results *reportFlags) error {
 			fmt.Fprint(c.ErrOrStderr(), embeddedBanner)
 		}
 	}
+	if s.DryRun && s.Found == nil {
+		s.Found = func(contents *harness.Contents) { showForecast(c.OutOrStdout(), contents.Forecast) }
+	}
 	document, err := harness.Run(c.Context(), s)
 	show.done()
 	if err != nil {
 		return err
+	}
+	if s.DryRun {
+		fmt.Fprintln(c.OutOrStdout(), "dry run: nothing was removed, nothing was judged")
+		return nil
 	}
 	return results.write(c, document)
 }
