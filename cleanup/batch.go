@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tokensweep/tokensweep/dialect"
+	"github.com/tokensweep/tokensweep/schema"
 	"github.com/tokensweep/tokensweep/token"
 )
 
@@ -104,10 +105,15 @@ func (r *run) start(ctx context.Context) error {
 	if err := r.connect(ctx); err != nil {
 		return err
 	}
-	if err := preflight(ctx, r.conn, r.plan); err != nil {
+	// The plan may be older than the ledger of an interrupted run.
+	found, err := schema.Read(ctx, r.conn, r.d, r.plan.Found.Name)
+	if err != nil {
+		return classified(r.d, err)
+	}
+	if err := preflight(ctx, r.conn, r.plan, found); err != nil {
 		return err
 	}
-	unfinished, err := FindUnfinished(ctx, r.conn, r.d, r.plan.Found)
+	unfinished, err := FindUnfinished(ctx, r.conn, r.d, found)
 	if err != nil {
 		return err
 	}
@@ -118,7 +124,7 @@ func (r *run) start(ctx context.Context) error {
 		unfinished = nil
 	}
 	if unfinished == nil {
-		err = r.ledger.create(ctx, r.conn, r.plan, r.begun.UTC())
+		err = r.openLedger(ctx)
 	} else {
 		err = r.resume(ctx, unfinished)
 	}
@@ -126,6 +132,16 @@ func (r *run) start(ctx context.Context) error {
 		return classified(r.d, err)
 	}
 	return r.extendAudit(ctx)
+}
+
+// openLedger starts the ledger of a new run; if that fails, there is none.
+func (r *run) openLedger(ctx context.Context) error {
+	err := r.ledger.create(ctx, r.conn, r.plan, r.begun.UTC())
+	if err == nil {
+		return nil
+	}
+	_ = r.ledger.drop(ctx, r.conn) // err is what the user must read
+	return probeFailed(r.plan, ledgerPrivileges, LedgerTable, err)
 }
 
 // forgetEmptyRun drops the ledger of a run that failed before its first batch:

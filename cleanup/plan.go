@@ -2,6 +2,7 @@ package cleanup
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -135,16 +136,27 @@ func (p *Plan) phase(name, tableName, state string) (*Phase, error) {
 		return nil, fmt.Errorf("%s.%s is not unique: two rows could share an id, and the wrong one could go; add the primary key that the product's own scripts declare (PRIMARY KEY (%s)), then run again", table.Name, key, key)
 	}
 	ph := &Phase{Name: name, Table: table.Name, Key: key, State: state}
-	for _, child := range p.Found.Children(table.Name) {
-		switch child.Fate {
-		case schema.ByHand:
+	children := p.Found.Children(table.Name)
+	for _, child := range children {
+		switch {
+		case child.Fate == schema.ByHand, cascadesThrough(child, children):
 			ph.Children = append(ph.Children, child)
-		case schema.Holds:
+		case child.Fate == schema.Holds:
 			ph.Guards = append(ph.Guards, child)
 		}
 	}
 	slices.Reverse(ph.Children) // a child before the parent that it refers to
 	return ph, nil
+}
+
+// cascadesThrough reports whether a child is the middle of a cascade over three
+// levels or more. MySQL 9.7 leaves orphans there: when a row has two children,
+// only the first one's children go (innodb_native_foreign_keys=OFF, its
+// default). So the middle is deleted by hand, which leaves two levels.
+func cascadesThrough(child schema.Child, all []schema.Child) bool {
+	return child.Fate == schema.Cascades && len(child.Path) > 1 && slices.ContainsFunc(all, func(c schema.Child) bool {
+		return c.Fate == schema.Cascades && reflect.DeepEqual(c.Path[1:], child.Path)
+	})
 }
 
 // planAudit finds the columns that live and audit table share.

@@ -25,7 +25,7 @@ func lockName(schemaName string) string {
 // preflight runs every kind of statement of a batch on no rows at all, so that
 // a missing privilege or a read-only server shows before the first change, and
 // checks that the audit table can hold what will be copied.
-func preflight(ctx context.Context, conn *sql.Conn, p *Plan) error {
+func preflight(ctx context.Context, conn *sql.Conn, p *Plan, now *schema.Database) error {
 	nothing := dialect.Text("1 = 0")
 	for i := range p.Phases {
 		ph := &p.Phases[i]
@@ -51,10 +51,10 @@ func preflight(ctx context.Context, conn *sql.Conn, p *Plan) error {
 			return err
 		}
 	}
-	if _, ok := p.Found.Table(LedgerTable); !ok {
+	if _, ok := now.Table(LedgerTable); !ok {
 		// The privilege to drop is checked even when there is nothing to drop.
 		if _, err := conn.ExecContext(ctx, "DROP TABLE IF EXISTS "+p.Dialect.Quote(LedgerTable)); err != nil {
-			return probeFailed(p, "CREATE, DROP", LedgerTable, err)
+			return probeFailed(p, ledgerPrivileges, LedgerTable, err)
 		}
 	}
 	return checkAuditHolds(ctx, conn, p)
@@ -71,6 +71,9 @@ func sharedColumns(p *Plan, ph *Phase) []string {
 	}
 	return shared
 }
+
+// ledgerPrivileges are those on the ledger besides SELECT.
+const ledgerPrivileges = "INSERT, CREATE, DROP"
 
 func probeFailed(p *Plan, privilege, table string, err error) error {
 	switch p.Dialect.Classify(err) {

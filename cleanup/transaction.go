@@ -201,7 +201,12 @@ func (r *run) connect(ctx context.Context) error {
 		return classified(r.d, fmt.Errorf("connecting: %w", err))
 	}
 	r.conn = conn
-	for _, statement := range r.d.SessionSetup() {
+	setup := r.d.SessionSetup()
+	if d, ok := r.d.(dialect.SchemaUser); ok {
+		// The caller's sessions may have another default than the plan's schema.
+		setup = append([]string{d.UseSchema(r.plan.Found.Name)}, setup...)
+	}
+	for _, statement := range setup {
 		if _, err := conn.ExecContext(ctx, statement); err != nil {
 			return classified(r.d, fmt.Errorf("preparing the session (%s): %w", statement, err))
 		}

@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"fmt"
 	"slices"
 	"strings"
@@ -123,6 +124,13 @@ func (src Source) snapshot(ctx context.Context, read func(*sql.Conn) error) erro
 		return err
 	}
 	defer conn.Close()
+	if d, ok := src.Dialect.(dialect.SchemaUser); ok {
+		if _, err := conn.ExecContext(ctx, d.UseSchema(src.Schema)); err != nil {
+			return fmt.Errorf("using schema %s: %w", src.Schema, err)
+		}
+		// A session that may have another default now must not return to the pool.
+		defer conn.Raw(func(any) error { return driver.ErrBadConn })
+	}
 	for _, statement := range src.Dialect.BeginSnapshot() {
 		if _, err := conn.ExecContext(ctx, statement); err != nil {
 			return fmt.Errorf("starting a snapshot (%s): %w", statement, err)

@@ -23,8 +23,8 @@ type Expect struct {
 	// Incomplete: the clean-up stopped early and may be continued. Rows that
 	// wait for their removal then make the verdict inconclusive, not fail.
 	Incomplete bool
-	// Own are tables that the clean-up may have made and not dropped yet, such
-	// as the ledger of an incomplete run.
+	// Own are tables of the clean-up's own, such as the ledger of an incomplete
+	// run or of one that is continued. Neither they nor their rows are judged.
 	Own []string
 	// ExtendedAudit: the clean-up may have added columns to the audit table.
 	ExtendedAudit bool
@@ -48,6 +48,9 @@ func Check(ctx context.Context, src Source, im *Image, e Expect) (*Outcome, erro
 		}
 		c.compareSchemas(now)
 		for _, before := range im.tables {
+			if c.own(before.layout.table.Name) {
+				continue
+			}
 			after, err := c.readAgain(ctx, src, conn, before, now)
 			if err != nil {
 				return err
@@ -238,7 +241,7 @@ func (c *checker) tellChild(m *match, child childLink, p int) error {
 			} else if strict := policyIndex(token.Strict); !before.meta.reason(strict).Removes() {
 				flags = strictToken
 			}
-		} else if left {
+		} else if left && !m.orphan(l.key) {
 			flags = parentLeft
 		} else {
 			flags = parentGone
@@ -253,21 +256,35 @@ func (c *checker) tellChild(m *match, child childLink, p int) error {
 	return nil
 }
 
+// orphan reports whether a row had to go with a parent of its own: what hangs
+// on it may go, and has to.
+func (m *match) orphan(key digest) bool {
+	i, _ := slices.BinarySearchFunc(m.events, key, compareKey)
+	for ; i < len(m.events) && m.events[i].key == key; i++ {
+		if m.events[i].meta&parentGone != 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // find looks a key up in records that are in key order.
 func find(sorted []record, key digest) (first *record, ok bool) {
-	i, ok := slices.BinarySearchFunc(sorted, key, func(r record, k digest) int {
-		switch {
-		case r.key.less(k):
-			return -1
-		case k.less(r.key):
-			return 1
-		}
-		return 0
-	})
+	i, ok := slices.BinarySearchFunc(sorted, key, compareKey)
 	if !ok {
 		return nil, false
 	}
 	return &sorted[i], true
+}
+
+func compareKey(r record, key digest) int {
+	switch {
+	case r.key.less(key):
+		return -1
+	case key.less(r.key):
+		return 1
+	}
+	return 0
 }
 
 // match walks two sorted partitions, and what belongs to them, key by key.

@@ -62,14 +62,13 @@ func (c *checker) tokens(m *match, a *TableOutcome, before, after *tableImage) e
 // token decides on one token that was there before.
 func (c *checker) token(was record, is, added []record, why token.Reason) (class Class, detail string) {
 	switch {
+	case len(is) > 0 && was.meta.state() == deadState && is[0].meta.state() == activeState:
+		return Resurrected, "a dead token is ACTIVE again"
 	case len(added) > 1:
 		return Duplicated, "audited more than once"
 	case len(is) > 0 && len(added) == 1:
 		return Duplicated, "audited and still live"
 	case len(is) > 0 && is[0].full != was.full:
-		if was.meta.state() == deadState && is[0].meta.state() == activeState {
-			return Resurrected, "a dead token is ACTIVE again"
-		}
 		return Altered, "the live row has changed"
 	case len(is) > 0 && why.Removes():
 		return WronglyKept, ""

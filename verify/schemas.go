@@ -12,16 +12,16 @@ import (
 // compareSchemas books what was made, dropped or changed: a clean-up leaves
 // nothing of its own behind and takes nothing away.
 func (c *checker) compareSchemas(now *schema.Database) {
-	own := func(name string) bool {
-		return slices.ContainsFunc(c.expect.Own, func(o string) bool { return strings.EqualFold(o, name) })
-	}
 	for i := range c.im.Found.Tables {
 		before := &c.im.Found.Tables[i]
 		after, ok := now.Table(before.Name)
 		if !ok {
-			if !own(before.Name) {
+			if !c.own(before.Name) {
 				c.object(Lost, before.Name, "the table is gone", before.Name)
 			}
+			continue
+		}
+		if c.own(before.Name) {
 			continue
 		}
 		for _, change := range tableChanges(before, after, c.expect.ExtendedAudit && strings.EqualFold(before.Name, schema.TokenAudit)) {
@@ -29,7 +29,7 @@ func (c *checker) compareSchemas(now *schema.Database) {
 		}
 	}
 	for _, after := range now.Tables {
-		if _, ok := c.im.Found.Table(after.Name); !ok && !own(after.Name) {
+		if _, ok := c.im.Found.Table(after.Name); !ok && !c.own(after.Name) {
 			c.object(Invented, after.Name, "a table that was not there before", after.Name)
 		}
 	}
@@ -43,6 +43,10 @@ func (c *checker) compareSchemas(now *schema.Database) {
 			c.object(Invented, "", "a procedure, function or event that was not there before", p)
 		}
 	}
+}
+
+func (c *checker) own(name string) bool {
+	return slices.ContainsFunc(c.expect.Own, func(o string) bool { return strings.EqualFold(o, name) })
 }
 
 // tableChanges names the parts of a definition that differ.

@@ -89,16 +89,16 @@ func (d Dialect) Read(c schema.Column) string { return d.Quote(c.Name) }
 // LockRows is FOR UPDATE.
 func (Dialect) LockRows() string { return " FOR UPDATE" }
 
-// DeleteVia joins from the child to the root. Only the child is named for
-// deletion: a statement that deletes from a parent and its cascading child
-// breaks row-based replication.
+// DeleteVia joins from the root to the child, in that order: the condition is a
+// key range of the root, and an optimizer without fresh statistics would rather
+// scan the child. Only the child is named for deletion: a statement that deletes
+// from a parent and its cascading child breaks row-based replication.
 func (d Dialect) DeleteVia(path []schema.Hop, where dialect.SQL) dialect.SQL {
-	child := d.Quote(path[0].Table)
-	from := child
-	for _, h := range path {
-		from += " JOIN " + d.Quote(h.Parent) + " ON " + dialect.OnHop(d, h)
+	from := d.Quote(path[len(path)-1].Parent)
+	for i := len(path) - 1; i >= 0; i-- {
+		from += " STRAIGHT_JOIN " + d.Quote(path[i].Table) + " ON " + dialect.OnHop(d, path[i])
 	}
-	return dialect.Concat("DELETE ", child, " FROM ", from, " WHERE ", where)
+	return dialect.Concat("DELETE ", d.Quote(path[0].Table), " FROM ", from, " WHERE ", where)
 }
 
 // LockRun is GET_LOCK. It waits a few seconds, because the session of a program

@@ -38,6 +38,8 @@ type Setup struct {
 	Release        string // "": schema.DefaultRelease
 	StateCollation string // of the state columns, "": the schema's
 	NullTimes      bool   // time columns allow NULL, which newer releases do not
+	// Change changes the tables before they are made; nil leaves them as released.
+	Change func(*schema.Database)
 }
 
 // New makes the tables and the consumer app.
@@ -58,6 +60,9 @@ func New(t *testing.T, target *harness.Target, s Setup) *Fixture {
 				c.Charset, c.Collation = strings.SplitN(s.StateCollation, "_", 2)[0], s.StateCollation
 			}
 		}
+	}
+	if s.Change != nil {
+		s.Change(release)
 	}
 	CreateTables(t, target.DB, target.Dialect, release)
 	f.Insert(schema.ConsumerApps, Row{"ID": App, "CONSUMER_KEY": "app-1", "CONSUMER_SECRET": "secret", "USERNAME": "admin", "TENANT_ID": -1234,
@@ -260,16 +265,19 @@ func (f *Fixture) Verified(e cleanup.Engine, plan *cleanup.Plan) (*cleanup.Resul
 // TryVerified is Verified for engines that may fail; the check is made all the same.
 func (f *Fixture) TryVerified(ctx context.Context, e cleanup.Engine, plan *cleanup.Plan) (*cleanup.Result, *verify.Outcome, error) {
 	f.t.Helper()
-	image, err := verify.Capture(ctx, f.Source(), plan.CutOff)
+	whole := context.WithoutCancel(ctx)
+	image, err := verify.Capture(whole, f.Source(), plan.CutOff)
 	require.NoError(f.t, err)
 	defer image.Close()
 	from := time.Now().UTC().Truncate(time.Second)
 	result, failed := e.Clean(ctx, f.DB, plan, cleanup.Watcher{Log: func(format string, args ...any) { f.t.Log(fmt.Sprintf(format, args...)) }})
-	expect := verify.Expect{Policy: plan.Policy, Audit: plan.Audit, From: from, To: time.Now().UTC().Add(time.Second)}
-	if result != nil && !result.Complete() || failed != nil {
-		expect.Incomplete, expect.Own = true, []string{cleanup.LedgerTable}
+	expect := verify.Expect{Policy: plan.Policy, Audit: plan.Audit, From: from, To: time.Now().UTC().Add(time.Second),
+		ExtendedAudit: plan.AuditMissing == cleanup.AuditExtend}
+	expect.Incomplete = result != nil && !result.Complete() || failed != nil
+	if _, continued := image.Found.Table(cleanup.LedgerTable); continued || expect.Incomplete {
+		expect.Own = []string{cleanup.LedgerTable}
 	}
-	outcome, err := verify.Check(ctx, f.Source(), image, expect)
+	outcome, err := verify.Check(whole, f.Source(), image, expect)
 	require.NoError(f.t, err)
 	return result, outcome, failed
 }

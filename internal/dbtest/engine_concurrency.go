@@ -1,0 +1,178 @@
+package dbtest
+
+import (
+	"database/sql"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tokensweep/tokensweep/cleanup"
+	"github.com/tokensweep/tokensweep/harness"
+	"github.com/tokensweep/tokensweep/token"
+)
+
+// concurrency is what other sessions can do to a run.
+func concurrency(t *testing.T, open Opener) {
+	for name, test := range map[string]func(*Fixture){
+		"row becomes removable in a batch":    becomesRemovable,
+		"rows become removable without pause": keepBecomingRemovable,
+		"lock held by another session":        lockHeld,
+		"deadlock":                            deadlock,
+		"two runs at once":                    twoRuns,
+		"killed before the audit copy":        func(f *Fixture) { killed(f, "audit") },
+		"killed before the delete":            func(f *Fixture) { killed(f, "delete") },
+		"killed before the commit":            func(f *Fixture) { killed(f, "commit") },
+		"connection lost at the commit":       lostAtCommit,
+		"connection lost for good":            lostForGood,
+	} {
+		t.Run(name, func(t *testing.T) { t.Parallel(); test(engineFixture(t, open)) })
+	}
+}
+
+// becomesRemovable revokes a token when its batch has been audited and not yet
+// deleted. The whole batch must be taken back and done again with it.
+func becomesRemovable(f *Fixture) {
+	revoke := atBatch(2, "delete", func() {
+		f.Exec("UPDATE " + tokens + " SET TOKEN_STATE = 'REVOKED' WHERE TOKEN_ID = 'dead-06-but-live'")
+	})
+	result, err := cleanup.Batch{Size: 7, Hook: revoke}.Clean(f.t.Context(), f.DB, f.Plan(token.Documented), cleanup.Watcher{})
+	require.NoError(f.t, err)
+	require.EqualValues(f.t, 1, result.Retries.CountMismatches)
+	require.EqualValues(f.t, deadTokens+1, result.Phases[0].Removed)
+	require.EqualValues(f.t, deadTokens+1, result.Phases[0].Audited)
+	require.EqualValues(f.t, deadTokens+1, f.Count(audits, ""))
+	require.EqualValues(f.t, 1, f.Count(audits, "TOKEN_ID = 'dead-06-but-live'"))
+}
+
+// keepBecomingRemovable does that at every attempt, so the run has to stop.
+func keepBecomingRemovable(f *Fixture) {
+	live := []string{"dead-00-but-live", "dead-03-but-live", "dead-06-but-live", "dead-09-but-live"}
+	revoke := func(step string) {
+		if step == "delete" {
+			f.Exec("UPDATE "+tokens+" SET TOKEN_STATE = 'REVOKED' WHERE TOKEN_ID = ?", live[0])
+			live = live[1:]
+		}
+	}
+	before := f.Dump()
+	result, err := cleanup.Batch{Size: 1000, Hook: revoke}.Clean(f.t.Context(), f.DB, f.Plan(token.Documented), cleanup.Watcher{})
+	require.ErrorContains(f.t, err, "rolled back 3 times in a row")
+	require.ErrorContains(f.t, err, "run again at a quieter time")
+	require.EqualValues(f.t, 3, result.Retries.CountMismatches)
+	require.Zero(f.t, result.Phases[0].Removed)
+	after := f.Dump()
+	require.Len(f.t, after[tokens], len(before[tokens]))
+	before[tokens], after[tokens] = nil, nil
+	require.Equal(f.t, before, after, "the ledger of a run that did nothing is not left")
+}
+
+// session is one session besides the engine's.
+func (f *Fixture) session() *sql.Conn {
+	f.t.Helper()
+	conn, err := f.DB.Conn(f.t.Context())
+	require.NoError(f.t, err)
+	f.t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+func (f *Fixture) in(conn *sql.Conn, statement string) {
+	f.t.Helper()
+	_, err := conn.ExecContext(f.t.Context(), statement)
+	require.NoError(f.t, err, statement)
+}
+
+// lockHeld lets the engine run into its lock timeout before it gets the row.
+func lockHeld(f *Fixture) {
+	other := f.session()
+	f.in(other, "BEGIN")
+	f.in(other, "UPDATE "+tokens+" SET GRANT_TYPE = 'refresh_token' WHERE TOKEN_ID = 'dead-11'")
+	attempts := 0
+	result, outcome := f.Verified(cleanup.Batch{Size: 20, Hook: func(step string) {
+		if step == "begin" {
+			if attempts++; attempts == 2 { // the first batch again
+				f.in(other, "ROLLBACK")
+			}
+		}
+	}}, f.Plan(token.Documented))
+	require.EqualValues(f.t, 1, result.Retries.LockTimeouts)
+	f.requireClean(result, outcome)
+}
+
+// deadlock has another session hold a scope that the delete cascades to, and
+// want a token that the batch has locked. It has written more than the batch,
+// so the server rolls back the batch.
+func deadlock(f *Fixture) {
+	f.Exec("CREATE TABLE BALLAST (ID INT NOT NULL AUTO_INCREMENT PRIMARY KEY, BODY VARCHAR(10))")
+	f.Exec("INSERT INTO BALLAST (BODY) VALUES ('x')")
+	for range 10 {
+		f.Exec("INSERT INTO BALLAST (BODY) SELECT BODY FROM BALLAST")
+	}
+	other, done := f.session(), make(chan error, 1)
+	f.in(other, "BEGIN")
+	f.in(other, "UPDATE BALLAST SET BODY = 'y'")
+	f.in(other, "SELECT * FROM IDN_OAUTH2_ACCESS_TOKEN_SCOPE WHERE TOKEN_ID = 'dead-02' FOR UPDATE")
+	want := atBatch(1, "delete", func() {
+		go func() {
+			_, err := other.ExecContext(f.t.Context(), "SELECT * FROM "+tokens+" WHERE TOKEN_ID = 'dead-02' FOR UPDATE")
+			_, rolledBack := other.ExecContext(f.t.Context(), "ROLLBACK")
+			done <- errors.Join(err, rolledBack)
+		}()
+	})
+	result, outcome := f.Verified(cleanup.Batch{Size: 20, Hook: want}, f.Plan(token.Documented))
+	require.NoError(f.t, <-done, "the other session was the victim")
+	require.EqualValues(f.t, 1, result.Retries.Deadlocks)
+	f.requireClean(result, outcome)
+}
+
+// twoRuns starts a second run in the middle of the first.
+func twoRuns(f *Fixture) {
+	second := atBatch(2, "begin", func() {
+		f.requireRefused(cleanup.Batch{}, f.Plan(token.Documented), "another clean-up of schema "+f.Schema+" is under way", "wait for it to end")
+	})
+	f.requireClean(f.Verified(cleanup.Batch{Size: 7, Hook: second}, f.Plan(token.Documented)))
+}
+
+// killed ends the engine's session in its second batch.
+func killed(f *Fixture, step string) {
+	db, err := f.Connect(f.t.Context(), harness.Session{})
+	require.NoError(f.t, err)
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	var id int64
+	require.NoError(f.t, db.QueryRowContext(f.t.Context(), "SELECT CONNECTION_ID()").Scan(&id)) // the pool's only one
+	kill := atBatch(2, step, func() { f.Exec("KILL ?", id) })
+	result, outcome := f.Verified(onto{cleanup.Batch{Size: 7, Hook: kill}, db}, f.Plan(token.Documented))
+	require.EqualValues(f.t, 1, result.Retries.Reconnects)
+	f.requireClean(result, outcome)
+}
+
+// lostAtCommit loses the connection after the server has got the COMMIT and
+// before its answer arrives: the batch is done and must not be done again.
+func lostAtCommit(f *Fixture) {
+	line := f.proxied()
+	cut := atBatch(2, "commit", line.loseNextAnswer)
+	audited := f.Count(audits, "")
+	var atLoss int64
+	watch := cleanup.Watcher{Log: func(string, ...any) { // the engine has noticed
+		line.heal()
+		atLoss = f.Count(audits, "")
+	}}
+	result, err := cleanup.Batch{Size: 7, Hook: cut}.Clean(f.t.Context(), line.db, f.Plan(token.Documented), watch)
+	require.NoError(f.t, err)
+	require.EqualValues(f.t, 1, result.Retries.Reconnects)
+	require.Zero(f.t, audited)
+	require.EqualValues(f.t, 10, atLoss, "both batches had been committed when the connection was found to be lost")
+	f.requireTotals(result)
+}
+
+// lostForGood takes the server away in the middle of a run.
+func lostForGood(f *Fixture) {
+	line := f.proxied()
+	b := cleanup.Batch{Size: 7, Hook: atBatch(3, "delete", line.cut)}
+	_, err := f.interrupted(f.t.Context(), onto{b, line.db})
+	var failure *cleanup.Error
+	require.True(f.t, errors.As(err, &failure), "%v", err)
+	require.Equal(f.t, cleanup.Unavailable, failure.Kind)
+	require.ErrorContains(f.t, err, "run again to go on")
+	f.continued()
+}
