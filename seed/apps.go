@@ -4,108 +4,128 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"net/url"
 	"strings"
-	"time"
 
 	"github.com/tokensweep/tokensweep/schema"
 )
 
-// marker is what the CALLBACK_URL of our apps says: the Spec whose rows are in
-// the database, so that no other Spec is mixed into them by mistake.
-func (s Spec) marker() string {
-	q := url.Values{"seed": {fmt.Sprint(s.Seed)}, "tokens": {fmt.Sprint(s.Tokens)}, "mix": {string(s.Mix)},
-		"cutoff": {s.CutOff.UTC().Format(time.RFC3339)}, "bind": {fmt.Sprint(s.BindTokens)}}
-	return "https://tokensweep.example/?" + q.Encode()
-}
-
-// ensureApps makes the consumer apps that are missing and learns the ids that
-// the database gave them.
-func (l *loading) ensureApps(ctx context.Context) error {
-	table, ok := l.found.Table(schema.ConsumerApps)
-	if !ok || !table.Has("ID", "CONSUMER_KEY", "CALLBACK_URL") {
-		return refuse("schema %s has no table %s with columns ID, CONSUMER_KEY and CALLBACK_URL: tokens belong to an app there", l.Schema, schema.ConsumerApps)
+// appTable is the table of consumer apps; row n is g.apps[n].
+func appTable() table {
+	of := func(get func(a *app) string) put {
+		return func(b []byte, g *generator, _ *entry, n int) []byte { return append(b, get(&g.apps[n])...) }
 	}
-	return l.onSession(ctx, func(conn *sql.Conn) error {
-		ids, err := l.appIDs(ctx, conn, table)
-		if err != nil {
-			return err
-		}
-		if len(ids) == 0 {
-			if err := l.insertApps(ctx, conn, table); err != nil {
-				return err
-			}
-			if ids, err = l.appIDs(ctx, conn, table); err != nil {
-				return err
-			}
-		}
-		for i := range l.g.apps {
-			id, ok := ids[l.g.apps[i].key]
-			if !ok {
-				return fmt.Errorf("the app %s of this seed is missing from %s: it was removed since the seeding began; remove the apps whose key starts with %s and their tokens, then seed again",
-					l.g.apps[i].key, table.Name, AppKeyPrefix)
-			}
-			l.g.apps[i].id = id
-		}
-		return nil
-	})
+	return table{name: schema.ConsumerApps, columns: []column{
+		{name: "ID", id: true, put: func(b []byte, g *generator, _ *entry, n int) []byte { return appendInt(b, g.apps[n].id) }},
+		{name: "CONSUMER_KEY", put: of(func(a *app) string { return a.key })},
+		{name: "CONSUMER_SECRET", put: func(b []byte, g *generator, _ *entry, n int) []byte {
+			return appendHash32(b, g.streams[streamApps].at(int64(n)).at(2))
+		}},
+		{name: "USERNAME", put: of(func(a *app) string { return a.owner })},
+		{name: "TENANT_ID", put: literal(tenant)},
+		{name: "USER_DOMAIN", put: literal(userDomain)},
+		{name: "APP_NAME", put: of(func(a *app) string { return a.owner + "_" + a.name + "_PRODUCTION" })},
+		{name: "OAUTH_VERSION", put: literal("OAuth-2.0")},
+		{name: "CALLBACK_URL", put: literal(callbackURL)},
+		{name: "GRANT_TYPES", put: literal(strings.Join([]string{grantCode, grantClient, grantPassword, grantRefresh, grantDevice, grantJWT}, " "))},
+	}}
 }
 
-// appIDs finds the apps of this seed and size. Apps of another mix or cut-off
-// are an error, because their tokens have the same ids.
-func (l *loading) appIDs(ctx context.Context, conn *sql.Conn, table *schema.Table) (map[string]int64, error) {
-	ids := map[string]int64{}
-	q := l.Dialect.Quote
-	for _, a := range l.g.apps {
-		var id int64
-		var marker sql.NullString
-		err := conn.QueryRowContext(ctx, "SELECT "+q("ID")+", "+q("CALLBACK_URL")+" FROM "+q(table.Name)+" WHERE "+q("CONSUMER_KEY")+" = ?", a.key).Scan(&id, &marker)
-		if err == sql.ErrNoRows {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("looking for the apps of this seed in %s: %w", table.Name, err)
-		}
-		if want := l.g.spec.marker(); marker.String != want {
-			return nil, refuse("schema %s holds tokens of another seeding with the same ids (%s): seed with these settings to go on with it, use another --seed, or an empty schema", l.Schema, marker.String)
-		}
-		ids[a.key] = id
+// findApps looks the seed's own apps up and takes over the ids that they have.
+// Apps that are not the seed's are never touched.
+func (l *loader) findApps(ctx context.Context) (found int, err error) {
+	d := l.target.Dialect
+	args := make([]any, len(l.g.apps))
+	place := map[string]*app{}
+	for i := range l.g.apps {
+		args[i] = l.g.apps[i].key
+		place[l.g.apps[i].key] = &l.g.apps[i]
 	}
-	return ids, nil
-}
-
-func (l *loading) insertApps(ctx context.Context, conn *sql.Conn, table *schema.Table) error {
-	tx, err := conn.BeginTx(ctx, nil)
+	rows, err := l.target.DB.QueryContext(ctx, "SELECT "+d.Quote("ID")+", "+d.Quote("CONSUMER_KEY")+" FROM "+d.Quote(l.apps.found.Name)+
+		" WHERE "+d.Quote("CONSUMER_KEY")+" IN ("+marks(len(args))+")", args...)
 	if err != nil {
-		return fmt.Errorf("making consumer apps: %w", err)
+		return 0, fmt.Errorf("looking the seed's consumer apps up: %w", err)
 	}
-	defer tx.Rollback()
-	for _, a := range l.g.apps {
-		values := map[string]any{
-			"CONSUMER_KEY": a.key, "CONSUMER_SECRET": "made-up", "USERNAME": a.owner, "TENANT_ID": tenant, "USER_DOMAIN": userDomain,
-			"APP_NAME": a.name, "OAUTH_VERSION": "OAuth-2.0", "CALLBACK_URL": l.g.spec.marker(),
-			"GRANT_TYPES": "authorization_code client_credentials password refresh_token", "PKCE_MANDATORY": "0", "PKCE_SUPPORT_PLAIN": "0",
+	defer rows.Close()
+	for rows.Next() {
+		var (
+			id  int64
+			key string
+		)
+		if err := rows.Scan(&id, &key); err != nil {
+			return 0, fmt.Errorf("looking the seed's consumer apps up: %w", err)
 		}
-		if id, _ := table.Column("ID"); !id.AutoID {
-			values["ID"] = a.id
-		}
-		var names []string
-		var args []any
-		for i := range table.Columns {
-			c := &table.Columns[i]
-			v, ok := values[strings.ToUpper(c.Name)]
-			switch {
-			case ok:
-				names, args = append(names, l.Dialect.Quote(c.Name)), append(args, v)
-			case !c.Nullable && c.Default == nil && !c.AutoID && !c.Generated:
-				return refuse("table %s has a column %s that is NOT NULL and has no default, and the seed does not know what to put in it: give it a default or allow NULL", table.Name, c.Name)
-			}
-		}
-		statement := "INSERT INTO " + l.Dialect.Quote(table.Name) + " (" + strings.Join(names, ", ") + ") VALUES (" +
-			strings.TrimSuffix(strings.Repeat("?, ", len(args)), ", ") + ")"
-		if _, err := tx.ExecContext(ctx, statement, args...); err != nil {
-			return fmt.Errorf("making consumer apps in %s: %w", table.Name, err)
+		if a := place[key]; a != nil {
+			a.id = id
+			found++
 		}
 	}
-	return tx.Commit()
+	return found, rows.Err()
+}
+
+func marks(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }
+
+// addApps inserts the apps, all or none, and reads back the ids where the
+// server gives them.
+func (l *loader) addApps(ctx context.Context) error {
+	found, err := l.findApps(ctx)
+	if err != nil {
+		return err
+	}
+	if found == len(l.g.apps) {
+		return nil
+	}
+	if found > 0 {
+		return fmt.Errorf("table %s has only %d of the %d apps of this data: they were changed since, use an empty database or another seed",
+			l.apps.found.Name, found, len(l.g.apps))
+	}
+	if err := l.chooseAppIDs(ctx); err != nil {
+		return err
+	}
+	err = l.target.onSession(ctx, func(conn *sql.Conn) error {
+		return inTransaction(ctx, conn, func(tx *sql.Tx) error {
+			_, err := insertRows(ctx, tx, l.target.Dialect, &l.apps, &appReader{l: l})
+			return err
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("adding the seed's consumer apps: %w", err)
+	}
+	l.rows[l.apps.name] += int64(len(l.g.apps))
+	_, err = l.findApps(ctx)
+	return err
+}
+
+// chooseAppIDs keeps 1, 2, 3… for an empty table. Otherwise the server counts,
+// or where it does not, the ids go on from the highest.
+func (l *loader) chooseAppIDs(ctx context.Context) error {
+	highest, err := l.highest(ctx, l.apps.found.Name, "ID")
+	if err != nil || highest == 0 {
+		return err
+	}
+	if c, ok := l.apps.found.Column("ID"); ok && c.AutoID {
+		l.apps = l.apps.without("ID")
+		return nil
+	}
+	for i := range l.g.apps {
+		l.g.apps[i].id += highest
+	}
+	return nil
+}
+
+// appReader is the text of the apps.
+type appReader struct {
+	l    *loader
+	done bool
+}
+
+func (r *appReader) next() ([]byte, bool) {
+	if r.done {
+		return nil, false
+	}
+	r.done = true
+	var b []byte
+	for n := range r.l.g.apps {
+		b = appendRow(b, r.l.g, r.l.apps.columns, nil, n)
+	}
+	return b, true
 }

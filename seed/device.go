@@ -24,7 +24,7 @@ func deviceColumns() []column {
 	return []column{
 		{name: "CODE_ID", put: putDeviceID},
 		{name: "DEVICE_CODE", put: func(b []byte, g *generator, e *entry, _ int) []byte { return g.otherUUID(b, e.i, e.draw) }},
-		{name: "USER_CODE", put: func(b []byte, _ *generator, e *entry, _ int) []byte { return appendUserCode(b, e.block) }},
+		{name: "USER_CODE", put: func(b []byte, g *generator, e *entry, _ int) []byte { return g.appendUserCode(b, e.block) }},
 		{name: "QUANTIFIER", put: literal("0")},
 		{name: "CONSUMER_KEY_ID", put: func(b []byte, g *generator, e *entry, _ int) []byte {
 			return appendInt(b, g.apps[e.draw.at(drawDeviceApp).below(len(g.apps))].id)
@@ -56,8 +56,11 @@ func putDeviceTime(after int64) put {
 	}
 }
 
-func appendUserCode(b []byte, block int64) []byte {
-	n := (block + 1) * userCodeFactor % userCodes
+// appendUserCode numbers from a place of the seed's own, so that seeds that are
+// appended to each other do not collide.
+func (g *generator) appendUserCode(b []byte, block int64) []byte {
+	start := int64(g.streams[streamDevice].at(-1).below(userCodes))
+	n := (start + block) % userCodes * userCodeFactor % userCodes
 	for range 8 {
 		b = append(b, userCodeLetters[n%int64(len(userCodeLetters))])
 		n /= int64(len(userCodeLetters))

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -134,10 +135,12 @@ func TestTokenIDsAscendAndAreSpreadLikeRandomOnes(t *testing.T) {
 	g := newTestGenerator(t, testSpec(Default, tokens))
 	starts := map[string]int{}
 	last := ""
+	uuid := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
 	for _, row := range fields(t, g, schema.AccessToken, 0, tokens) {
 		id := row["TOKEN_ID"].(string)
-		require.Regexp(t, `^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`, id)
-		require.Greater(t, id, last)
+		if !uuid.MatchString(id) || id <= last {
+			require.Failf(t, "bad id", "%s after %s", id, last)
+		}
 		starts[id[:1]]++
 		last = id
 	}
@@ -180,10 +183,14 @@ func TestUniqueKeyHolds(t *testing.T) {
 	t.Parallel()
 	columns := []string{"CONSUMER_KEY_ID", "AUTHZ_USER", "TENANT_ID", "USER_DOMAIN", "USER_TYPE", "TOKEN_SCOPE_HASH", "TOKEN_STATE", "TOKEN_STATE_ID"}
 	for _, m := range Mixes() {
-		g := newTestGenerator(t, testSpec(m, 200_000))
+		tokens := int64(50_000)
+		if m == Default {
+			tokens = 200_000
+		}
+		g := newTestGenerator(t, testSpec(m, tokens))
 		seen := map[string]bool{}
 		shared, withoutState := 0, map[string]bool{}
-		for _, row := range fields(t, g, schema.AccessToken, 0, 200_000) {
+		for _, row := range fields(t, g, schema.AccessToken, 0, tokens) {
 			var key strings.Builder
 			for n, c := range columns {
 				if n == 6 {
@@ -193,14 +200,16 @@ func TestUniqueKeyHolds(t *testing.T) {
 					withoutState[key.String()] = true
 				}
 				// The default collation folds case and trailing blanks.
-				key.WriteString(strings.ToLower(strings.TrimRight(fmt.Sprint(row[c]), " ")) + "|")
+				text, _ := row[c].(string)
+				key.WriteString(strings.ToLower(strings.TrimRight(text, " ")) + "|")
 			}
-			require.False(t, seen[key.String()], "%s: %s", m, key.String())
+			if seen[key.String()] || (row["TOKEN_STATE"] == token.Active) != (row["TOKEN_STATE_ID"] == "NONE") {
+				require.Failf(t, "key not unique", "%s: %s", m, key.String())
+			}
 			seen[key.String()] = true
-			require.Equal(t, row["TOKEN_STATE"] == token.Active, row["TOKEN_STATE_ID"] == "NONE")
 		}
 		if m != Edge {
-			require.Greater(t, shared, 5_000, "%s: old tokens of a key that is active again are part of real data", m)
+			require.Greater(t, shared, 1_000, "%s: old tokens of a key that is active again are part of real data", m)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package seed
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/tokensweep/tokensweep/schema"
 )
@@ -51,9 +52,22 @@ func match(t table, found *schema.Table) (filling, error) {
 }
 
 func (t *table) column(name string) (column, bool) {
-	i := slices.IndexFunc(t.columns, func(c column) bool { return schema.SameName(c.name, name) })
+	i := slices.IndexFunc(t.columns, func(c column) bool { return strings.EqualFold(c.name, name) })
 	if i < 0 {
 		return column{}, false
 	}
 	return t.columns[i], true
+}
+
+// without leaves a column to the server.
+func (f filling) without(name string) filling {
+	var columns []column
+	var names []string
+	for i, n := range f.names {
+		if !strings.EqualFold(n, name) {
+			columns, names = append(columns, f.columns[i]), append(names, n)
+		}
+	}
+	f.columns, f.names = columns, names
+	return f
 }

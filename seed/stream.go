@@ -11,44 +11,47 @@ type rowReader struct {
 	walker  walker
 	ahead   []byte // made, not yet read
 	buffer  []byte
-	rows    int64
+	rows    int64 // made so far
 }
 
 const rowBuffer = 32 << 10
 
 func newRowReader(g *generator, t *table, columns []column, from, to int64) *rowReader {
-	return &rowReader{g: g, columns: columns, walker: walker{g: g, t: t, next: from, to: to}, buffer: make([]byte, 0, rowBuffer+4<<10)}
+	return &rowReader{g: g, columns: columns, walker: walker{g: g, t: t, next: from, to: to}}
 }
 
 func (r *rowReader) Read(p []byte) (int, error) {
-	if len(r.ahead) == 0 && !r.fill() {
-		return 0, io.EOF
+	if len(r.ahead) == 0 {
+		var ok bool
+		if r.ahead, ok = r.next(); !ok {
+			return 0, io.EOF
+		}
 	}
 	n := copy(p, r.ahead)
 	r.ahead = r.ahead[n:]
 	return n, nil
 }
 
-// fill makes rows until the buffer is full enough.
-func (r *rowReader) fill() bool {
+// next makes some whole rows. They are valid until the next call.
+func (r *rowReader) next() (rows []byte, ok bool) {
 	b := r.buffer[:0]
 	for len(b) < rowBuffer {
-		e, rows, ok := r.walker.step()
+		e, n, ok := r.walker.step()
 		if !ok {
 			break
 		}
-		for n := range rows {
-			b = r.appendRow(b, e, n)
+		for row := range n {
+			b = appendRow(b, r.g, r.columns, e, row)
 		}
-		r.rows += int64(rows)
+		r.rows += int64(n)
 	}
-	r.buffer, r.ahead = b, b
-	return len(b) > 0
+	r.buffer = b
+	return b, len(b) > 0
 }
 
-func (r *rowReader) appendRow(b []byte, e *entry, n int) []byte {
-	for _, c := range r.columns {
-		b = append(c.put(b, r.g, e, n), '\t')
+func appendRow(b []byte, g *generator, columns []column, e *entry, n int) []byte {
+	for _, c := range columns {
+		b = append(c.put(b, g, e, n), '\t')
 	}
 	b[len(b)-1] = '\n'
 	return b
