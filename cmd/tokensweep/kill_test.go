@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -57,7 +56,7 @@ func moments(t *testing.T) *rand.Rand {
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Log(fmt.Sprintf("rerun: TOKENSWEEP_TEST_SEED=%d go test ./cmd/tokensweep -run %s", n, t.Name()))
+			t.Logf("rerun: TOKENSWEEP_TEST_SEED=%d go test ./cmd/tokensweep -run %s", n, t.Name())
 		}
 	})
 	return rand.New(rand.NewPCG(n, n))

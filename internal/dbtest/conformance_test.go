@@ -4,8 +4,6 @@ import (
 	"os"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/tokensweep/tokensweep/harness"
 	"github.com/tokensweep/tokensweep/internal/dbtest"
 )
@@ -17,11 +15,7 @@ func on(db string) dbtest.Opener {
 	return func(t *testing.T, o harness.Options) *harness.Target {
 		t.Helper()
 		o.DB = db
-		server := harness.ForTest(t, o)
-		fresh, err := server.NewSchema(t.Context(), "latin1_swedish_ci")
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, fresh.Close()) })
-		return fresh
+		return harness.ForTest(t, o)
 	}
 }
 

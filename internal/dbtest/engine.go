@@ -23,7 +23,9 @@ func Engine(t *testing.T, open Opener, product string) {
 	for name, test := range map[string]func(*Fixture){
 		"batch sizes":                   batchSizes,
 		"rerun changes nothing":         rerunChangesNothing,
-		"cancelled and continued":       cancelledAndContinued,
+		"cancelled among the tokens":    func(f *Fixture) { cancelledAndContinued(f, 3) },
+		"cancelled among the codes":     func(f *Fixture) { cancelledAndContinued(f, 12) },
+		"cancelled in the last batch":   func(f *Fixture) { cancelledAndContinued(f, 17) },
 		"failed and continued":          failedAndContinued,
 		"crashed and continued":         crashedAndContinued,
 		"continued with the old plan":   continuedWithTheOldPlan,
@@ -164,12 +166,17 @@ func (f *Fixture) continued() {
 	f.requireClean(result, outcome)
 }
 
-func cancelledAndContinued(f *Fixture) {
+// cancelledAndContinued asks the engine to stop in its n-th batch.
+func cancelledAndContinued(f *Fixture, n int) {
 	ctx, cancel := context.WithCancel(f.t.Context())
-	result, err := f.interrupted(ctx, cleanup.Batch{Size: 4, Hook: atBatch(3, "delete", cancel)})
+	result, err := f.interrupted(ctx, cleanup.Batch{Size: 4, Hook: atBatch(n, "delete", cancel)})
 	require.NoError(f.t, err)
 	require.Equal(f.t, "an interruption", result.Stopped)
-	require.EqualValues(f.t, 3, result.Phases[0].Batches, "the batch under way is finished")
+	var done int64
+	for _, p := range result.Phases {
+		done += p.Batches
+	}
+	require.EqualValues(f.t, n, done, "the batch under way is finished")
 	f.continued()
 }
 
@@ -246,9 +253,9 @@ func stopFile(f *Fixture) {
 }
 
 func runsOutOfTime(f *Fixture) {
-	now := time.Now()
-	result, err := f.interrupted(f.t.Context(), cleanup.Batch{Size: 4, MaxDuration: time.Minute, Now: func() time.Time { return now },
-		Hook: atBatch(2, "commit", func() { now = now.Add(time.Minute) })})
+	var ahead time.Duration
+	result, err := f.interrupted(f.t.Context(), cleanup.Batch{Size: 4, MaxDuration: time.Minute, Now: func() time.Time { return time.Now().Add(ahead) },
+		Hook: atBatch(2, "commit", func() { ahead = time.Minute })})
 	require.NoError(f.t, err)
 	require.Equal(f.t, "the time limit of 1m0s", result.Stopped)
 	require.EqualValues(f.t, 2, result.Phases[0].Batches)

@@ -1,6 +1,7 @@
 package dbtest
 
 import (
+	"database/sql"
 	"regexp"
 	"strings"
 	"testing"
@@ -12,9 +13,16 @@ import (
 // fails prints the command that runs it again.
 func Exercise(t *testing.T, open Opener) {
 	open = open.withRerun()
-	server := open(t, harness.Options{}).Server
+	target := open(t, harness.Options{})
+	server := target.Server
 	part := func(name string, run func(*testing.T)) { t.Run(name, func(t *testing.T) { t.Parallel(); run(t) }) }
 
+	part("schema", func(t *testing.T) {
+		Schema(t, target.Dialect, func(t *testing.T) (*sql.DB, string) {
+			fresh := open(t, harness.Options{})
+			return fresh.DB, fresh.Schema
+		})
+	})
 	part("cases", func(t *testing.T) { Cases(t, open, harness.Options{}, "") })
 	part("sabotage", func(t *testing.T) { Sabotage(t, open) })
 	part("scenarios", func(t *testing.T) { Scenarios(t, open, server.Product) })

@@ -2,7 +2,6 @@ package dbtest
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -270,7 +269,7 @@ func (f *Fixture) TryVerified(ctx context.Context, e cleanup.Engine, plan *clean
 	require.NoError(f.t, err)
 	defer image.Close()
 	from := time.Now().UTC().Truncate(time.Second)
-	result, failed := e.Clean(ctx, f.DB, plan, cleanup.Watcher{Log: func(format string, args ...any) { f.t.Log(fmt.Sprintf(format, args...)) }})
+	result, failed := e.Clean(ctx, f.DB, plan, cleanup.Watcher{Log: func(format string, args ...any) { f.t.Logf(format, args...) }})
 	expect := verify.Expect{Policy: plan.Policy, Audit: plan.Audit, From: from, To: time.Now().UTC().Add(time.Second),
 		ExtendedAudit: plan.AuditMissing == cleanup.AuditExtend}
 	expect.Incomplete = result != nil && !result.Complete() || failed != nil

@@ -59,7 +59,7 @@ func (v variant) name() string {
 		parts = append(parts, itoa(v.count)+" rows")
 	}
 	if len(v.noCascade) > 0 {
-		parts = append(parts, "no cascade")
+		parts = append(parts, itoa(len(v.noCascade))+" tables without cascade")
 	}
 	return strings.Join(append(parts, "batches of "+itoa(v.batchSize)), ", ")
 }
