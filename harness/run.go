@@ -368,11 +368,12 @@ func Describe(doc *report.Document, o *verify.Outcome, result *cleanup.Result) {
 		return slices.Index(judged, strings.ToUpper(a.Table)) - slices.Index(judged, strings.ToUpper(b.Table))
 	})
 	if result != nil {
-		describeRun(doc, result)
+		DescribeRun(doc, result)
 	}
 }
 
-func describeRun(doc *report.Document, result *cleanup.Result) {
+// DescribeRun puts what an engine says of itself into a document.
+func DescribeRun(doc *report.Document, result *cleanup.Result) {
 	doc.Run = &report.Run{ID: result.RunID, Resumed: result.Resumed, Stopped: result.Stopped,
 		BatchP50: result.Batches.P50.Seconds(), BatchP99: result.Batches.P99.Seconds(), BatchMax: result.Batches.Max.Seconds(),
 		Deadlocks: result.Retries.Deadlocks, LockTimeouts: result.Retries.LockTimeouts, Reconnects: result.Retries.Reconnects,

@@ -15,6 +15,7 @@ const (
 	Pass         = "pass"
 	Fail         = "fail"
 	Inconclusive = "inconclusive"
+	Unverified   = "unverified" // a clean-up alone: nobody took a pre-image, so nothing is proven
 )
 
 // Document is the result of one run, validation or check.
@@ -23,7 +24,7 @@ type Document struct {
 	Tool          string `json:"tool"`           // "tokensweep" and its version
 	Command       string `json:"command"`        // run, validate, clean, verify check
 
-	Verdict string    `json:"verdict"` // pass, fail, inconclusive
+	Verdict string    `json:"verdict"` // pass, fail, inconclusive; unverified for clean
 	Policy  string    `json:"policy"`  // documented, strict, official-mysql, official-mssql
 	CutOff  time.Time `json:"cutoff"`  // UTC; what ended before it may go
 	Server  Server    `json:"server"`

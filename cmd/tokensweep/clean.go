@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/tokensweep/tokensweep/cleanup"
 	"github.com/tokensweep/tokensweep/harness"
+	"github.com/tokensweep/tokensweep/report"
 	"github.com/tokensweep/tokensweep/schema"
 )
 
@@ -23,6 +25,7 @@ func newClean() *cobra.Command {
 		policy policyFlags
 		engine engineFlags
 		config string
+		json   string
 		yes    bool
 	)
 	c := &cobra.Command{
@@ -82,12 +85,13 @@ SELECT on ` + cleanup.LedgerTable + `, which exists for the time of a run.`,
 				return err
 			}
 		}
-		return clean(c, target, batch, plan, forecast)
+		return clean(c, target, batch, plan, forecast, json)
 	}
 	fs := c.Flags()
 	db.own(fs)
 	policy.add(fs)
 	engine.add(fs)
+	fs.StringVar(&json, "json", "", "write what was done as JSON to this file")
 	fs.BoolVar(&yes, "yes", false, "do not ask")
 	fs.BoolVar(&engine.abandon, "abandon-run", false, "give an interrupted run up instead of going on with it")
 	fs.StringVar(&config, "config", "", "the product's deployment.toml: follow its [oauth.token_cleanup]")
@@ -148,7 +152,7 @@ func confirm(in io.Reader, out io.Writer, name string) error {
 	return nil
 }
 
-func clean(c *cobra.Command, target *harness.Target, batch cleanup.Batch, plan *cleanup.Plan, forecast []cleanup.Forecast) error {
+func clean(c *cobra.Command, target *harness.Target, batch cleanup.Batch, plan *cleanup.Plan, forecast []cleanup.Forecast, json string) error {
 	show := newProgress(c.ErrOrStderr())
 	rows := map[string]int64{}
 	for _, f := range forecast {
@@ -160,6 +164,9 @@ func clean(c *cobra.Command, target *harness.Target, batch cleanup.Batch, plan *
 	show.done()
 	if result != nil {
 		showResult(c.OutOrStdout(), result)
+		if json != "" {
+			err = errors.Join(err, toFile(json, describeClean(target, batch, plan, forecast, result).WriteJSON))
+		}
 	}
 	if err != nil {
 		return err
@@ -176,6 +183,19 @@ func clean(c *cobra.Command, target *harness.Target, batch cleanup.Batch, plan *
 		return verdictError{"inconclusive"}
 	}
 	return nil
+}
+
+// describeClean is the result of a clean-up that nobody verified.
+func describeClean(target *harness.Target, batch cleanup.Batch, plan *cleanup.Plan, forecast []cleanup.Forecast, r *cleanup.Result) *report.Document {
+	s := target.Server
+	d := &report.Document{Tool: "tokensweep " + version(), Command: "clean", Verdict: report.Unverified, Policy: string(plan.Policy), CutOff: plan.CutOff,
+		Engine: batch.Name(), Data: report.Data{Source: "database"}, Server: report.Server{Product: s.Product, Version: s.Version, Via: s.Via, Zone: s.Zone}}
+	for i, p := range r.Phases {
+		d.Stages = append(d.Stages, report.NewStage("clean "+p.Phase, p.Removed, p.Seconds))
+		d.Phases = append(d.Phases, report.Phase{Table: p.Table, Before: forecast[i].Rows, Removed: p.Removed, Audited: p.Audited})
+	}
+	harness.DescribeRun(d, r)
+	return d
 }
 
 func showResult(out io.Writer, r *cleanup.Result) {

@@ -39,6 +39,7 @@ func (f *databaseFlags) throwAway(fs *pflag.FlagSet) {
 // own adds the flags for a database of the user's.
 func (f *databaseFlags) own(fs *pflag.FlagSet) {
 	fs.StringVar(&f.db, "db", harness.Auto, "database: auto, mysql, mariadb or sqlite")
+	fs.StringVar(&f.via, "via", harness.DSN, "how to get it: only dsn here")
 	fs.StringVar(&f.dsn, "dsn", "", "the database: user:password@tcp(host:3306)/schema, mysql://…, or a SQLite file")
 	fs.StringVar(&f.schema, "schema", "", "schema to work on, if not the DSN's")
 	f.common(fs)
@@ -57,6 +58,9 @@ func (f *databaseFlags) options(c *cobra.Command) harness.Options {
 func (f *databaseFlags) open(c *cobra.Command) (*harness.Target, error) {
 	if f.dsn == "" {
 		return nil, usage("--dsn is missing: %s works on a database of yours", c.CommandPath())
+	}
+	if f.via != harness.DSN && f.via != harness.Auto {
+		return nil, usage("--via %s: %s works on a database of yours, by --dsn", f.via, c.CommandPath())
 	}
 	o := f.options(c)
 	o.Via = harness.DSN

@@ -149,8 +149,12 @@ func TestConfigIsFollowed(t *testing.T) {
 	require.Contains(t, got.stderr, "enable = false")
 
 	require.NoError(t, os.WriteFile(config, []byte("[server]\nhostname = \"x\"\n[oauth.token_cleanup]\nenable = true\nretain_access_tokens_for_auditing = false\n"), 0o600))
-	got = tokensweep(t, clean...)
+	result := filepath.Join(t.TempDir(), "result.json")
+	got = tokensweep(t, append(clean, "--json", result)...)
 	require.Zero(t, got.code, got.stderr)
 	require.Contains(t, got.stdout, "removed tokens are not kept")
-	require.Contains(t, got.stdout, " 0 audited")
+	d := document(t, result)
+	require.Equal(t, report.Unverified, d.Verdict)
+	require.Positive(t, d.Phases[0].Removed)
+	require.Zero(t, d.Phases[0].Audited)
 }
