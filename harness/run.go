@@ -205,16 +205,13 @@ func (r *scenarioRun) fill(ctx context.Context) error {
 
 func (r *scenarioRun) seed(ctx context.Context) error {
 	target := seed.Target{DB: r.target.DB, Dialect: r.target.Dialect, Schema: r.target.Schema}
-	if err := seed.CreateTables(ctx, target, r.Release, ""); err != nil {
-		return err
-	}
 	total := r.Seed.Tokens
-	_, err := seed.Load(ctx, target, r.Seed, seed.Options{Log: r.Log, Progress: func(done, _ int64) { r.progress("seed", total)(done) }})
+	_, err := seed.Fill(ctx, target, r.Release, "", r.Seed, seed.Options{Log: r.Log, Progress: func(done, _ int64) { r.progress("seed", total)(done) }})
 	if err != nil {
 		return err
 	}
 	r.doc.Data = report.Data{Source: "seed", Release: r.Release, Seed: r.Seed.Seed, Tokens: total, Mix: string(r.Seed.Mix)}
-	return seed.BuildIndexes(ctx, target, r.Release)
+	return nil
 }
 
 func (r *scenarioRun) restore(ctx context.Context, contents *Contents) error {

@@ -75,7 +75,7 @@ func (l *loader) addApps(ctx context.Context) error {
 		return nil
 	}
 	if found > 0 {
-		return fmt.Errorf("table %s has only %d of the %d apps of this data: they were changed since, use an empty database or another seed",
+		return refuse("table %s has only %d of the %d apps of this data: they were changed since, use an empty database or another seed",
 			l.apps.found.Name, found, len(l.g.apps))
 	}
 	if err := l.chooseAppIDs(ctx); err != nil {

@@ -119,7 +119,7 @@ func newLoader(ctx context.Context, t Target, s Spec, o Options) (*loader, error
 	}
 	for _, name := range []string{schema.AccessToken, schema.ConsumerApps} {
 		if _, ok := found.Table(name); !ok {
-			return nil, fmt.Errorf("schema %s has no table %s: create the product's tables first", t.Schema, name)
+			return nil, refuse("schema %s has no table %s: create the product's tables first", t.Schema, name)
 		}
 	}
 	l := &loader{target: t, options: o, g: g, before: map[string]int64{}, rows: map[string]int64{}}

@@ -154,7 +154,7 @@ func (l *loader) compare(ctx context.Context, i int64) error {
 	for n, c := range f.columns {
 		want := value(c.put(nil, l.g, &e, 0))
 		if have := got[n]; have.Valid != (want != nil) || have.Valid && have.String != want {
-			return fmt.Errorf("token %s is there, but not as this seed, size, mix and cut-off make it (%s is %s, not %s): "+
+			return refuse("token %s is there, but not as this seed, size, mix and cut-off make it (%s is %s, not %s): "+
 				"to continue an earlier run repeat its settings and its time zone, or use an empty database", id, f.names[n], show(have), showAny(want))
 		}
 	}
@@ -184,7 +184,7 @@ func (l *loader) refuseForeignRows() error {
 			ours += f.count(l.g, j.from, j.to)
 		}
 		if have := l.before[f.name]; have != ours {
-			return fmt.Errorf("table %s has %d rows, of which an earlier run of this data can explain %d: "+
+			return refuse("table %s has %d rows, of which an earlier run of this data can explain %d: "+
 				"use an empty database, or append to what is there", f.found.Name, have, ours)
 		}
 	}

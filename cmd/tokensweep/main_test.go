@@ -73,10 +73,8 @@ func seededAs(t *testing.T, target *harness.Target, release string, spec seed.Sp
 	t.Helper()
 	into := seed.Target{DB: target.DB, Dialect: target.Dialect, Schema: target.Schema}
 	spec.CutOff = cutOff
-	require.NoError(t, seed.CreateTables(t.Context(), into, release, ""))
-	_, err := seed.Load(t.Context(), into, spec, seed.Options{})
+	_, err := seed.Fill(t.Context(), into, release, "", spec, seed.Options{})
 	require.NoError(t, err)
-	require.NoError(t, seed.BuildIndexes(t.Context(), into, release))
 }
 
 func source(target *harness.Target) verify.Source {
