@@ -68,14 +68,6 @@ func startContainer(ctx context.Context, o Options, db string) (_ node, err erro
 	return n, nil
 }
 
-// dataDisk are the mount options of the RAM disk that holds the data.
-func dataDisk(o Options) string {
-	if o.DataDisk == 0 {
-		return "rw"
-	}
-	return fmt.Sprintf("rw,size=%d", o.DataDisk)
-}
-
 // containerServer is a container in the making, and then the running one.
 type containerServer struct {
 	claim     *claim
@@ -181,7 +173,7 @@ func (s *containerServer) options(ctx context.Context, o Options) ([]testcontain
 				h.PortBindings = network.PortMap{network.MustParsePort("3306/tcp"): {{HostIP: netip.AddrFrom4([4]byte{127, 0, 0, 1})}}}
 			}
 			if o.Fast {
-				h.Tmpfs = map[string]string{"/var/lib/mysql": dataDisk(o)}
+				h.Tmpfs = map[string]string{"/var/lib/mysql": "rw"}
 			}
 		}),
 	}, nil

@@ -55,9 +55,6 @@ type Options struct {
 	// the machine crashed: for tests. Otherwise it works as durably as the product
 	// ships, with a buffer pool of a quarter of the memory, at most 4 GiB.
 	Fast bool
-	// DataDisk limits the disk that holds the data of a Fast container, in bytes, for
-	// tests of a full one. 0: no limit but the memory.
-	DataDisk int64
 	// ServerArgs are further arguments for a throw-away mysqld or mariadbd.
 	ServerArgs []string
 	// Log takes one progress sentence per call, nil for none. Calls may come from any goroutine.
@@ -110,8 +107,6 @@ func (o Options) normalize() (Options, error) {
 		return refuse("an image is for a container and contradicts %s: leave one of them out", o.Via)
 	case !throwAway && (o.ServerZone != "" || len(o.ServerArgs) > 0):
 		return refuse("the server's time zone and arguments cannot be set on a server that runs already: they are for throw-away servers")
-	case o.DataDisk != 0 && (!o.Fast || o.Via != Container):
-		return refuse("the size of the data disk can only be set for a fast container")
 	case o.Via == Embedded && len(o.ServerArgs) > 0:
 		return refuse("the embedded engine takes no server arguments")
 	}
