@@ -32,7 +32,8 @@ test: prepare ## run all tests, on real databases too
 	@$(ENV) $(GO) test -count=1 -p 1 -timeout 60m $(ARGS) $(PKG)
 
 test/fast: ## run the tests that need no database server (SQLite only)
-	$(GO) test -count=1 -short $(ARGS) $(PKG)
+	$(GO) test -count=1 $(ARGS) ./token ./schema ./dialect/...
+	$(GO) test -count=1 $(ARGS) -skip 'MySQL|MariaDB' ./internal/dbtest
 
 test/race: prepare ## run all tests under the race detector (needs a C compiler)
 	@$(ENV) $(GO) test -count=1 -p 1 -timeout 90m -race $(ARGS) $(PKG)
