@@ -41,10 +41,11 @@ To have it judged, take the pre-image before and check after it:
   tokensweep clean --dsn …
   tokensweep verify check --dsn … --before before.tscapture
 
-Least privileges on the schema: SELECT on its tables; DELETE on ` + schema.AccessToken + `,
-` + schema.AuthzCode + ` and ` + schema.CIBACode + ` (and on child tables
-without a cascading key); INSERT on ` + schema.TokenAudit + `; CREATE, DROP, INSERT and
-SELECT on ` + cleanup.LedgerTable + `, which exists for the time of a run.`,
+Least privileges on the schema: SELECT on its tables (on MariaDB REFERENCES too);
+DELETE on ` + schema.AccessToken + `, ` + schema.AuthzCode + `,
+` + schema.CIBACode + `, ` + schema.RequestClaims + ` and on child tables
+without a cascading key; INSERT on ` + schema.TokenAudit + `; CREATE, DROP, INSERT
+and SELECT on ` + cleanup.LedgerTable + `, which exists for the time of a run.`,
 		Example: "  tokensweep clean --dsn 'cleaner:secret@tcp(db:3306)/apim_db' --dry-run",
 	}
 	c.RunE = func(c *cobra.Command, _ []string) error {
