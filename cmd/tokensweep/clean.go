@@ -36,9 +36,10 @@ transactions. It prints the plan first and asks; --dry-run changes nothing and
 prints exact counts. After an interruption the same command goes on where the
 run stopped, with the cut-off of that run.
 
-To have it judged, take the pre-image before and check after it:
-  tokensweep verify capture --dsn … --out before.tscapture
-  tokensweep clean --dsn …
+To have it judged, take the pre-image before, with the same cut-off, and check
+after it:
+  tokensweep verify capture --dsn … --cutoff 2026-11-25T02:00:00Z --out before.tscapture
+  tokensweep clean --dsn … --cutoff 2026-11-25T02:00:00Z
   tokensweep verify check --dsn … --before before.tscapture
 
 Least privileges on the schema: SELECT on its tables (on MariaDB REFERENCES too);
