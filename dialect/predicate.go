@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/tokensweep/tokensweep/token"
@@ -90,6 +91,10 @@ func (r Rule) ended(created, validity string) SQL {
 	}
 	return Concat("CASE WHEN ", limits, " THEN ", r.Dialect.Before(created, millis, r.CutOff), " ELSE 1 = 0 END")
 }
+
+// Literals lists values of this program's own, such as state names, as SQL
+// literals rather than placeholders, so that the text can be read with them in it.
+func Literals(values []string) string { return "'" + strings.Join(values, "', '") + "'" }
 
 func (r Rule) withinMSSQLLimits(validity string) SQL {
 	return Text(validity, " >= 0 AND ", validity, fmt.Sprintf(" <= %d", token.MaxValidity))

@@ -96,17 +96,15 @@ func Run(ctx context.Context, s Scenario) (*report.Document, error) {
 	if s.DryRun {
 		steps = steps[:1]
 	}
+	defer r.close()
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
-			r.close()
 			return nil, err
 		}
 		if ctx.Err() != nil {
-			r.close()
 			return nil, ctx.Err()
 		}
 	}
-	r.close()
 	return r.doc, errors.Join(target.Close(), server.Close())
 }
 
@@ -166,8 +164,7 @@ func (r *scenarioRun) progress(stage string, total int64) func(done int64) {
 }
 
 func (r *scenarioRun) source() verify.Source {
-	src := verify.Source{DB: r.target.DB, Dialect: r.target.Dialect, Schema: r.target.Schema}
-	return src
+	return verify.Source{DB: r.target.DB, Dialect: r.target.Dialect, Schema: r.target.Schema}
 }
 
 // fill seeds or restores, then plans and forecasts.
@@ -188,6 +185,10 @@ func (r *scenarioRun) fill(ctx context.Context) error {
 	found, err := schema.Read(ctx, r.target.DB, r.target.Dialect, r.target.Schema)
 	if err != nil {
 		return err
+	}
+	if r.Dump != "" {
+		contents.Release = schema.Guess(found).String()
+		r.doc.Data.Release = contents.Release
 	}
 	if r.plan, err = cleanup.NewPlan(found, r.target.Dialect, r.Settings); err != nil {
 		return &OptionError{Problem: err.Error(), Err: err}
@@ -220,10 +221,6 @@ func (r *scenarioRun) restore(ctx context.Context, contents *Contents) error {
 	if err != nil {
 		return err
 	}
-	found, err := schema.Read(ctx, r.target.DB, r.target.Dialect, r.target.Schema)
-	if err != nil {
-		return err
-	}
 	r.dump, contents.Dump = info, info
 	if info.TimesUnstated {
 		r.doc.Warnings = append(r.doc.Warnings, "the dump does not say in which time zone its times are: UTC was assumed; dump again without --compact to be sure")
@@ -232,8 +229,7 @@ func (r *scenarioRun) restore(ctx context.Context, contents *Contents) error {
 		first := info.WarningSamples[0]
 		r.doc.Warnings = append(r.doc.Warnings, fmt.Sprintf("the server stored %d values otherwise than the dump writes them, the first in line %d: %s", info.Warnings, first.Line, first.Message))
 	}
-	contents.Release = schema.Guess(found).String()
-	r.doc.Data = report.Data{Source: "dump", Release: contents.Release, Dump: r.Dump}
+	r.doc.Data = report.Data{Source: "dump", Dump: r.Dump}
 	return nil
 }
 

@@ -79,15 +79,6 @@ func (r Reason) String() string {
 	return reasonTexts[r]
 }
 
-// Reasons lists every reason.
-func Reasons() []Reason {
-	all := make([]Reason, 0, reasonEnd-1)
-	for r := DeadState; r < reasonEnd; r++ {
-		all = append(all, r)
-	}
-	return all
-}
-
 // Removes reports whether a row judged with r goes.
 func (r Reason) Removes() bool { return r == DeadState || r == LifetimeOver }
 

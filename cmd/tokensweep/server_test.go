@@ -1,10 +1,6 @@
 package main
 
 import (
-	"errors"
-	"os"
-	"slices"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -13,15 +9,12 @@ import (
 	"github.com/tokensweep/tokensweep/seed"
 )
 
-// own opens a server that a test may break. It skips only where there is none.
+// own opens a server that a test may break. It skips where ForTest does.
 func own(t *testing.T, o harness.Options) *harness.Target {
 	t.Helper()
+	harness.ForTest(t, o)
 	o.Fast = true
 	target, err := harness.Open(t.Context(), o)
-	var unavailable *harness.UnavailableError
-	if errors.As(err, &unavailable) && !slices.Contains(strings.Split(os.Getenv("TOKENSWEEP_REQUIRE"), ","), o.DB) {
-		t.Skip(err)
-	}
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, target.Close()) })
 	return target

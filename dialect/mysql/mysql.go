@@ -46,17 +46,13 @@ func (Dialect) Exact(expr string) string { return "CAST(" + expr + " AS BINARY)"
 
 // SameText compares bytes.
 func (d Dialect) SameText(expr string, values ...string) dialect.SQL {
-	return dialect.Text(d.Exact(expr), " IN (", list(values), ")")
+	return dialect.Text(d.Exact(expr), " IN (", dialect.Literals(values), ")")
 }
 
 // LikeColumn leaves the comparison to the column's collation.
 func (Dialect) LikeColumn(expr string, values ...string) dialect.SQL {
-	return dialect.Text(expr, " IN (", list(values), ")")
+	return dialect.Text(expr, " IN (", dialect.Literals(values), ")")
 }
-
-// list writes literals, not placeholders: the values are this program's own
-// state names, and text with the states in it can be read.
-func list(values []string) string { return "'" + strings.Join(values, "', '") + "'" }
 
 // Before compares in whole microseconds. TIMESTAMPDIFF takes the wall clock of
 // a TIMESTAMP in the session's zone and gives NULL for the zero date.

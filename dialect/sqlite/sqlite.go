@@ -37,15 +37,13 @@ func (Dialect) Exact(expr string) string { return expr + " COLLATE BINARY" }
 
 // SameText compares bytes.
 func (d Dialect) SameText(expr string, values ...string) dialect.SQL {
-	return dialect.Text(d.Exact(expr), " IN (", list(values), ")")
+	return dialect.Text(d.Exact(expr), " IN (", dialect.Literals(values), ")")
 }
 
 // LikeColumn folds ASCII case and trailing blanks.
 func (Dialect) LikeColumn(expr string, values ...string) dialect.SQL {
-	return dialect.Text("UPPER(RTRIM(", expr, ", ' ')) IN (", list(values), ")")
+	return dialect.Text("UPPER(RTRIM(", expr, ", ' ')) IN (", dialect.Literals(values), ")")
 }
-
-func list(values []string) string { return "'" + strings.Join(values, "', '") + "'" }
 
 // Before compares in whole milliseconds. strftime gives NULL for the zero date.
 func (d Dialect) Before(expr, millis string, cutOff time.Time) dialect.SQL {
