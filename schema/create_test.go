@@ -11,15 +11,17 @@ import (
 
 func TestCreationOrderPutsParentsFirst(t *testing.T) {
 	t.Parallel()
-	for _, name := range schema.Releases() {
-		d := release(t, name)
-		ordered, err := d.CreationOrder()
-		require.NoError(t, err)
-		require.Len(t, ordered, len(d.Tables))
-		for i, table := range ordered {
-			for _, fk := range table.ForeignKeys {
-				require.True(t, slices.ContainsFunc(ordered[:i], func(p schema.Table) bool { return p.Name == fk.RefTable }),
-					"%s: %s before %s", name, fk.RefTable, table.Name)
+	for _, p := range products {
+		for _, name := range schema.Releases() {
+			d := releaseOn(t, name, p)
+			ordered, err := d.CreationOrder()
+			require.NoError(t, err)
+			require.Len(t, ordered, len(d.Tables))
+			for i, table := range ordered {
+				for _, fk := range table.ForeignKeys {
+					require.True(t, slices.ContainsFunc(ordered[:i], func(p schema.Table) bool { return p.Name == fk.RefTable }),
+						"%s: %s before %s", name, fk.RefTable, table.Name)
+				}
 			}
 		}
 	}
@@ -42,8 +44,8 @@ func TestCreationOrderOfCircles(t *testing.T) {
 
 func TestSplitIndexes(t *testing.T) {
 	t.Parallel()
-	split := func(named, table string) (before, after []string) {
-		d := release(t, named)
+	split := func(named, table string, on ...schema.Product) (before, after []string) {
+		d := releaseOn(t, named, append(on, schema.MySQL)[0])
 		b, a := d.SplitIndexes(tableOf(t, d, table))
 		for _, ix := range b {
 			before = append(before, ix.Name)
@@ -65,4 +67,8 @@ func TestSplitIndexes(t *testing.T) {
 
 	before, _ = split("apim-4.2", schema.AccessToken)
 	require.Empty(t, before, "children refer to its primary key")
+
+	before, after = split("apim-3.2", schema.DeviceFlow, schema.SQLServer)
+	require.Equal(t, []string{""}, before, "scopes refer to CODE_ID; the server names both unique keys")
+	require.Equal(t, []string{""}, after)
 }

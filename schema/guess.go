@@ -43,35 +43,41 @@ func (m Match) String() string {
 }
 
 // runEnd is the last index up to which the names are neighbours, in Releases,
-// and of one product.
+// and of one family.
 func runEnd(names []string, start int) int {
 	all := Releases()
 	at := slices.Index(all, names[start])
 	end := start
-	for end+1 < len(names) && at+end+1-start < len(all) && names[end+1] == all[at+end+1-start] && product(names[end+1]) == product(names[start]) {
+	for end+1 < len(names) && at+end+1-start < len(all) && names[end+1] == all[at+end+1-start] && family(names[end+1]) == family(names[start]) {
 		end++
 	}
 	return end
 }
 
-func product(release string) string {
+// family is "apim" or "is".
+func family(release string) string {
 	name, _, _ := strings.Cut(release, "-")
 	return name
 }
 
-// Guess compares a database with every release. The columns and keys of the
-// product's tables decide, then which tables there are, then the other indexes,
-// which customers like to change. Tables that no release has do not count.
+// Guess compares a database with every release on every product. The columns
+// and keys of the product's tables decide, then which tables there are, then the
+// other indexes, which customers like to change. Tables that no release has do
+// not count.
 func Guess(found *Database) Match {
-	var (
-		m    Match
-		best likeness
-	)
 	if _, ok := found.Table(AccessToken); !ok {
-		return m
+		return Match{}
 	}
+	m, best := guessOn(MySQL, found)
+	if other, l := guessOn(SQLServer, found); l.compare(best) < 0 {
+		return other
+	}
+	return m
+}
+
+func guessOn(p Product, found *Database) (m Match, best likeness) {
 	for _, name := range Releases() {
-		release, err := Release(name)
+		release, err := Release(name, p)
 		if err != nil {
 			panic(err) // Releases lists nothing else
 		}
@@ -83,7 +89,7 @@ func Guess(found *Database) Match {
 			m.Releases, m.Differences = append(m.Releases, name), l.differences
 		}
 	}
-	return m
+	return m, best
 }
 
 // likeness says how a database differs from a release, the weightiest first.
@@ -159,7 +165,7 @@ func (l *likeness) keys(have, want *Table) {
 			have.Name, strings.Join(have.PrimaryKey, ", "), strings.Join(want.PrimaryKey, ", "))
 	}
 	for _, w := range want.Indexes {
-		if slices.ContainsFunc(have.Indexes, func(h Index) bool { return h.Unique == w.Unique && sameNames(h.Columns, w.Columns) }) {
+		if slices.ContainsFunc(have.Indexes, w.sameWork) {
 			continue
 		}
 		if w.Unique {
@@ -169,7 +175,7 @@ func (l *likeness) keys(have, want *Table) {
 		}
 	}
 	for _, h := range have.Indexes {
-		if !slices.ContainsFunc(want.Indexes, func(w Index) bool { return sameNames(h.Columns, w.Columns) }) {
+		if !slices.ContainsFunc(want.Indexes, h.sameWork) {
 			l.indexes++
 		}
 	}

@@ -12,7 +12,10 @@ import (
 // asFound gives a release the collations that a server would report.
 func asFound(t *testing.T, name, collation string) *schema.Database {
 	t.Helper()
-	d := release(t, name)
+	return collate(release(t, name), collation)
+}
+
+func collate(d *schema.Database, collation string) *schema.Database {
 	for i := range d.Tables {
 		table := &d.Tables[i]
 		table.Collation = collation
@@ -36,6 +39,39 @@ func TestGuessReleases(t *testing.T) {
 		require.Equal(t, want, m.String(), name)
 		require.True(t, m.Confident(), "%s: %v", name, m.Differences)
 	}
+}
+
+// TestGuessSQLServer: the vendor's tables of 4.2 to 4.7 are the same there. The
+// server names what the vendor does not.
+func TestGuessSQLServer(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"apim-2.6": "apim-2.6", "apim-3.0": "apim-3.0", "apim-3.2": "apim-3.2, apim-4.0", "apim-4.0": "apim-3.2, apim-4.0",
+		"apim-4.2": "apim-4.2…4.7", "apim-4.6": "apim-4.2…4.7", "apim-4.7": "apim-4.2…4.7",
+		"is-7.0": "is-7.0", "is-7.1": "is-7.1", "is-7.2": "is-7.2", "is-7.3": "is-7.3",
+	} {
+		d := collate(releaseOn(t, name, schema.SQLServer), "SQL_Latin1_General_CP1_CI_AS")
+		for i := range d.Tables {
+			for j := range d.Tables[i].Indexes {
+				d.Tables[i].Indexes[j].Name = "UQ__IDN_OAUT__" + d.Tables[i].Name
+			}
+		}
+		m := schema.Guess(d)
+		require.Equal(t, want, m.String(), name)
+		require.True(t, m.Confident(), "%s: %v", name, m.Differences)
+	}
+}
+
+// TestGuessSQLServerWithOtherCollations: a column whose collation is not the
+// database's is worth a word.
+func TestGuessSQLServerWithOtherCollations(t *testing.T) {
+	t.Parallel()
+	d := collate(releaseOn(t, "apim-4.7", schema.SQLServer), "SQL_Latin1_General_CP1_CI_AS")
+	state, _ := tableOf(t, d, schema.AccessToken).Column("TOKEN_STATE")
+	state.Collation = "Latin1_General_CS_AS"
+	m := schema.Guess(d)
+	require.Contains(t, m.Releases, "apim-4.7")
+	require.Equal(t, []string{"IDN_OAUTH2_ACCESS_TOKEN.TOKEN_STATE has collation Latin1_General_CS_AS instead of SQL_Latin1_General_CP1_CI_AS"}, m.Differences)
 }
 
 // TestGuessWithoutCollations: all that 4.7 changed is a collation, so nothing

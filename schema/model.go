@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// Database is one schema (MySQL: database) with everything in it.
+// Database is one schema (MySQL: database; SQL Server: a schema as dbo in one
+// database) with everything in it.
 type Database struct {
 	Name   string
 	Tables []Table // in name order; views are left out
@@ -15,7 +16,8 @@ type Database struct {
 }
 
 // Table returns the table of that name; case does not count, because MySQL on
-// Windows and macOS stores names in lower case.
+// Windows and macOS stores names in lower case and SQL Server by default takes
+// them in any.
 func (d *Database) Table(name string) (*Table, bool) {
 	for i := range d.Tables {
 		if strings.EqualFold(d.Tables[i].Name, name) {
@@ -49,7 +51,7 @@ type Table struct {
 	Name        string
 	Engine      string // MySQL storage engine, "" elsewhere
 	Charset     string // of the table when it is declared; "" is the schema's default
-	Collation   string
+	Collation   string // SQL Server: the database's default, which the columns need not have
 	Comment     string
 	Columns     []Column // in ordinal order
 	PrimaryKey  []string // empty: none
@@ -92,6 +94,16 @@ func (t *Table) HasIndex(name string) bool {
 	return slices.ContainsFunc(t.Indexes, func(ix Index) bool { return SameName(ix.Name, name) })
 }
 
+// HasIndexLike reports whether the table has the index of a release: one of its
+// name or, if it has none, one over the same columns. Where the release has a
+// name, columns are not enough: InnoDB's own indexes go when named ones come.
+func (t *Table) HasIndexLike(ix Index) bool {
+	if ix.Name != "" {
+		return t.HasIndex(ix.Name)
+	}
+	return slices.ContainsFunc(t.Indexes, ix.sameWork)
+}
+
 // SameName reports whether two names mean the same column, table or index:
 // case does not count.
 func SameName(a, b string) bool { return strings.EqualFold(a, b) }
@@ -108,7 +120,7 @@ const (
 	Text      Kind = "text"
 	Int       Kind = "int"       // 32 bits
 	BigInt    Kind = "bigint"    // 64 bits
-	Timestamp Kind = "timestamp" // MySQL TIMESTAMP, SQL Server DATETIME
+	Timestamp Kind = "timestamp" // MySQL TIMESTAMP, SQL Server DATETIME, DATETIME2 and SMALLDATETIME
 	Blob      Kind = "blob"
 	Other     Kind = "other" // see Column.Type
 )
@@ -124,17 +136,36 @@ type Column struct {
 	Charset   string  // "" where the type has none, or the table's
 	Collation string  // "" where the type has none, or the table's
 	AutoID    bool    // AUTO_INCREMENT, IDENTITY
-	Generated bool    // computed by the server, cannot be inserted
+	Generated bool    // computed by the server (SQL Server: ROWVERSION too), cannot be inserted
 }
 
 // DefaultNow is the Default of a column that takes the current time.
 const DefaultNow = "CURRENT_TIMESTAMP"
 
-// Index is a secondary index.
+// Index is a secondary index or a unique key.
 type Index struct {
-	Name    string
-	Unique  bool
-	Columns []string
+	Name       string // "" in a release: the server's choice
+	Unique     bool
+	Constraint bool     // SQL Server: declared as a UNIQUE constraint, whose name is one in the whole schema
+	Columns    []string // the key; "" for a part that is an expression
+	Include    []string // SQL Server: columns that it stores beside the key
+}
+
+// String is as "unique BY_A (A, B) include (C)".
+func (ix Index) String() string {
+	text := ix.Name + " (" + strings.Join(ix.Columns, ", ") + ")"
+	if ix.Unique {
+		text = "unique " + text
+	}
+	if len(ix.Include) > 0 {
+		text += " include (" + strings.Join(ix.Include, ", ") + ")"
+	}
+	return text
+}
+
+// sameWork reports whether two indexes differ in nothing but how they are declared.
+func (ix Index) sameWork(other Index) bool {
+	return ix.Unique == other.Unique && sameNames(ix.Columns, other.Columns) && sameNames(ix.Include, other.Include)
 }
 
 // Rule is what a foreign key does to child rows when the parent row goes.
@@ -156,7 +187,7 @@ func (r Rule) Refuses() bool { return r != Cascade && r != SetNull && r != SetDe
 type ForeignKey struct {
 	Name       string
 	Columns    []string
-	RefTable   string
+	RefTable   string // schema.table if it is in another schema
 	RefColumns []string
 	OnDelete   Rule
 }

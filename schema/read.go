@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
+	"strings"
 )
 
 // Catalog gives the queries that list what a database holds. A dialect
@@ -17,7 +19,8 @@ type Catalog interface {
 	// (0/1), default, charset, collation, auto id (0/1), generated (0/1).
 	ColumnsSQL() string
 	// IndexesSQL lists key columns in key order: table, index, unique (0/1),
-	// primary (0/1), column.
+	// primary (0/1), column. A catalog that knows them adds constraint (0/1),
+	// see Index, and included (0/1) for a column that is stored beside the key.
 	IndexesSQL() string
 	// ForeignKeysSQL lists key columns in key order: table, constraint, column,
 	// referenced table, referenced column, delete rule.
@@ -28,6 +31,13 @@ type Catalog interface {
 	ProgramsSQL() string
 	// KindOf maps a base type to a Kind.
 	KindOf(baseType string) Kind
+}
+
+// DefaultParser is implemented by catalogs whose ColumnsSQL gives defaults as
+// the server writes them.
+type DefaultParser interface {
+	// ParseDefault is the Default of a column with that expression, nil for none.
+	ParseDefault(expression string) *string
 }
 
 // Querier is *sql.DB, *sql.Conn or *sql.Tx.
@@ -62,11 +72,23 @@ type reader struct {
 
 // each runs a query and calls row once per row after scanning into dest.
 func (r *reader) each(query string, row func(), dest ...any) error {
+	return r.scan(query, row, dest, nil)
+}
+
+// scan is each for queries of which some give more columns than others.
+func (r *reader) scan(query string, row func(), dest, more []any) error {
 	rows, err := r.db.QueryContext(r.ctx, query, r.found.Name)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		return err
+	}
+	if len(columns) > len(dest) {
+		dest = append(dest, more...)
+	}
 	for rows.Next() {
 		if err := rows.Scan(dest...); err != nil {
 			return err
@@ -76,10 +98,13 @@ func (r *reader) each(query string, row func(), dest ...any) error {
 	return rows.Err()
 }
 
+// tables sorts by itself: servers have their own orders of digits and underscores.
 func (r *reader) tables() error {
 	var t Table
-	return r.each(r.c.TablesSQL(), func() { r.found.Tables = append(r.found.Tables, t) },
+	err := r.each(r.c.TablesSQL(), func() { r.found.Tables = append(r.found.Tables, t) },
 		&t.Name, &t.Engine, &t.Charset, &t.Collation, &t.Comment)
+	slices.SortFunc(r.found.Tables, func(a, b Table) int { return strings.Compare(a.Name, b.Name) })
+	return err
 }
 
 // on calls change with the table of that name, if it is a base table.
@@ -89,16 +114,28 @@ func (r *reader) on(table string, change func(*Table)) {
 	}
 }
 
+// named is the column's name as it was declared. Some catalogs have the names
+// in keys in another case.
+func (t *Table) named(column string) string {
+	if c, ok := t.Column(column); ok {
+		return c.Name
+	}
+	return column
+}
+
 func (r *reader) columns() error {
 	var (
 		c                 Column
 		table, base, text string
 		hasDefault        bool
 	)
+	parser, parses := r.c.(DefaultParser)
 	return r.each(r.c.ColumnsSQL(), func() {
 		c.Kind, c.Default = r.c.KindOf(base), nil
-		if hasDefault {
-			value := text
+		switch value := text; {
+		case hasDefault && parses:
+			c.Default = parser.ParseDefault(value)
+		case hasDefault:
 			c.Default = &value
 		}
 		r.on(table, func(t *Table) { t.Columns = append(t.Columns, c) })
@@ -107,37 +144,44 @@ func (r *reader) columns() error {
 
 func (r *reader) indexes() error {
 	var (
-		table, name, column string
-		unique, primary     bool
+		table, name, column                   string
+		unique, primary, constraint, included bool
 	)
-	return r.each(r.c.IndexesSQL(), func() {
+	return r.scan(r.c.IndexesSQL(), func() {
 		r.on(table, func(t *Table) {
+			column := t.named(column)
 			if primary {
 				t.PrimaryKey = append(t.PrimaryKey, column)
 				return
 			}
 			if n := len(t.Indexes); n == 0 || t.Indexes[n-1].Name != name {
-				t.Indexes = append(t.Indexes, Index{Name: name, Unique: unique})
+				t.Indexes = append(t.Indexes, Index{Name: name, Unique: unique, Constraint: constraint})
 			}
 			last := &t.Indexes[len(t.Indexes)-1]
-			last.Columns = append(last.Columns, column)
+			if included {
+				last.Include = append(last.Include, column)
+			} else {
+				last.Columns = append(last.Columns, column)
+			}
 		})
-	}, &table, &name, &unique, &primary, &column)
+	}, []any{&table, &name, &unique, &primary, &column}, []any{&constraint, &included})
 }
 
 func (r *reader) foreignKeys() error {
 	var table, name, column, refTable, refColumn, rule, hidden string
 	err := r.each(r.c.ForeignKeysSQL(), func() {
+		parent, parentColumn := refTable, refColumn
+		r.on(refTable, func(p *Table) { parent, parentColumn = p.Name, p.named(refColumn) })
 		r.on(table, func(t *Table) {
 			if n := len(t.ForeignKeys); n == 0 || t.ForeignKeys[n-1].Name != name {
-				t.ForeignKeys = append(t.ForeignKeys, ForeignKey{Name: name, RefTable: refTable, OnDelete: Rule(rule)})
+				t.ForeignKeys = append(t.ForeignKeys, ForeignKey{Name: name, RefTable: parent, OnDelete: Rule(rule)})
 			}
 			if rule == "" {
 				hidden = name
 			}
 			last := &t.ForeignKeys[len(t.ForeignKeys)-1]
-			last.Columns = append(last.Columns, column)
-			last.RefColumns = append(last.RefColumns, refColumn)
+			last.Columns = append(last.Columns, t.named(column))
+			last.RefColumns = append(last.RefColumns, parentColumn)
 		})
 	}, &table, &name, &column, &refTable, &refColumn, &rule)
 	if err == nil && hidden != "" {

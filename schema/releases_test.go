@@ -12,11 +12,18 @@ import (
 
 func release(t *testing.T, name string) *schema.Database {
 	t.Helper()
-	d, err := schema.Release(name)
+	return releaseOn(t, name, schema.MySQL)
+}
+
+func releaseOn(t *testing.T, name string, p schema.Product) *schema.Database {
+	t.Helper()
+	d, err := schema.Release(name, p)
 	require.NoError(t, err)
 	require.Equal(t, name, d.Name)
 	return d
 }
+
+var products = []schema.Product{schema.MySQL, schema.SQLServer}
 
 func tableOf(t *testing.T, d *schema.Database, name string) *schema.Table {
 	t.Helper()
@@ -47,31 +54,43 @@ func TestReleaseNames(t *testing.T) {
 	}, schema.Releases())
 	require.Contains(t, schema.Releases(), schema.DefaultRelease)
 
-	_, err := schema.Release("apim-9.9")
+	_, err := schema.Release("apim-9.9", schema.MySQL)
 	require.ErrorContains(t, err, `no release "apim-9.9"`)
 	require.ErrorContains(t, err, "apim-2.6, apim-3.0")
+
+	_, err = schema.Release("apim-2.6", "oracle")
+	require.ErrorContains(t, err, `"oracle"; known are mysql and sqlserver`)
 }
 
 // TestReleasesHangTogether holds every release to what a database would refuse.
 func TestReleasesHangTogether(t *testing.T) {
 	t.Parallel()
-	for _, name := range schema.Releases() {
-		d := release(t, name)
-		require.True(t, slices.IsSortedFunc(d.Tables, func(a, b schema.Table) int { return strings.Compare(a.Name, b.Name) }))
-		for _, table := range d.Tables {
-			require.True(t, table.Has(table.PrimaryKey...), table.Name)
-			for _, c := range table.PrimaryKey {
-				column, _ := table.Column(c)
-				require.False(t, column.Nullable, "%s.%s", table.Name, c)
-			}
-			for _, ix := range table.Indexes {
-				require.True(t, table.Has(ix.Columns...), "%s.%s", table.Name, ix.Name)
-			}
-			for _, fk := range table.ForeignKeys {
-				require.Equal(t, schema.Cascade, fk.OnDelete)
-				requirePointsAtKey(t, d, table, fk)
+	for _, p := range products {
+		for _, name := range schema.Releases() {
+			d := releaseOn(t, name, p)
+			require.True(t, slices.IsSortedFunc(d.Tables, func(a, b schema.Table) int { return strings.Compare(a.Name, b.Name) }))
+			for _, table := range d.Tables {
+				requireSound(t, d, table)
 			}
 		}
+	}
+}
+
+func requireSound(t *testing.T, d *schema.Database, table schema.Table) {
+	t.Helper()
+	require.True(t, table.Has(table.PrimaryKey...), table.Name)
+	for _, c := range table.PrimaryKey {
+		column, _ := table.Column(c)
+		require.False(t, column.Nullable, "%s.%s", table.Name, c)
+	}
+	for _, ix := range table.Indexes {
+		require.True(t, table.Has(ix.Columns...), "%s.%s", table.Name, ix.Name)
+		require.True(t, table.Has(ix.Include...), "%s.%s", table.Name, ix.Name)
+		same := func(other schema.Index) bool { return other.Name == ix.Name && slices.Equal(other.Columns, ix.Columns) }
+		require.Equal(t, 1, len(slices.DeleteFunc(slices.Clone(table.Indexes), func(o schema.Index) bool { return !same(o) })))
+	}
+	for _, fk := range table.ForeignKeys {
+		requirePointsAtKey(t, d, table, fk)
 	}
 }
 
@@ -112,11 +131,13 @@ func TestTokenTableHistory(t *testing.T) {
 			[]string{"IDP_ID", "TOKEN_BINDING_REF", "AUTHORIZED_ORGANIZATION"}},
 	} {
 		for _, name := range c.releases {
-			tokens := tableOf(t, release(t, name), schema.AccessToken)
-			require.Equal(t, slices.Concat(first, c.more), columnNames(tokens), name)
-			require.Equal(t, slices.Concat(key, c.moreOfKey), indexNamed(t, tokens, "CON_APP_KEY").Columns, name)
-			require.True(t, indexNamed(t, tokens, "CON_APP_KEY").Unique)
-			require.True(t, tokens.UniqueOn("TOKEN_ID"))
+			for _, p := range products {
+				tokens := tableOf(t, releaseOn(t, name, p), schema.AccessToken)
+				require.Equal(t, slices.Concat(first, c.more), columnNames(tokens), name)
+				require.Equal(t, slices.Concat(key, c.moreOfKey), indexNamed(t, tokens, "CON_APP_KEY").Columns, name)
+				require.True(t, indexNamed(t, tokens, "CON_APP_KEY").Unique)
+				require.True(t, tokens.UniqueOn("TOKEN_ID"))
+			}
 		}
 	}
 }
@@ -222,12 +243,19 @@ func TestIndexHistory(t *testing.T) {
 // TestReleaseIsACopy: what a caller does to one is not seen by the next.
 func TestReleaseIsACopy(t *testing.T) {
 	t.Parallel()
-	mine := release(t, "apim-4.3")
-	tokens := tableOf(t, mine, schema.AccessToken)
-	tokens.Columns[0].Name = "MINE"
-	tokens.Indexes[0].Columns[0] = "MINE"
-	*tokens.Columns[9].Default = "MINE"
-	require.NotContains(t, columnNames(tableOf(t, release(t, "apim-4.3"), schema.AccessToken)), "MINE")
-	require.NotEqual(t, mine, release(t, "apim-4.3"))
-	require.Equal(t, tableOf(t, release(t, "apim-4.2"), schema.AccessToken), tableOf(t, release(t, "apim-4.3"), schema.AccessToken))
+	for _, p := range products {
+		mine := releaseOn(t, "apim-4.3", p)
+		tokens := tableOf(t, mine, schema.AccessToken)
+		tokens.Columns[0].Name = "MINE"
+		for i := range tokens.Indexes {
+			tokens.Indexes[i].Columns[0] = "MINE"
+			if len(tokens.Indexes[i].Include) > 0 {
+				tokens.Indexes[i].Include[0] = "MINE"
+			}
+		}
+		state, _ := tokens.Column("TOKEN_STATE")
+		*state.Default = "MINE"
+		require.Equal(t, tableOf(t, releaseOn(t, "apim-4.2", p), schema.AccessToken), tableOf(t, releaseOn(t, "apim-4.3", p), schema.AccessToken))
+		require.NotEqual(t, mine, releaseOn(t, "apim-4.3", p))
+	}
 }
