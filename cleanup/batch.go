@@ -20,6 +20,10 @@ type Batch struct {
 	Size int
 	// Target is the duration of a transaction that the servo aims at. 0: 200 ms.
 	Target time.Duration
+	// ThrottleLog pauses the run while the database's transaction log is fuller
+	// than this percentage of its size. 0: never. Only where dialect.LogGauge can
+	// be read; elsewhere Clean refuses it.
+	ThrottleLog int
 	// MaxDuration ends the run after the batch under way. 0: no limit.
 	MaxDuration time.Duration
 	// StopFile ends the run as soon as a file of that name exists. "": none.
@@ -51,8 +55,11 @@ func (b Batch) Clean(ctx context.Context, db *sql.DB, plan *Plan, w Watcher) (*R
 	if b.Now == nil {
 		b.Now = time.Now
 	}
-	r := &run{Batch: b, db: db, plan: plan, d: plan.Dialect, watch: w, servo: newServo(b.Target, b.Size, 0),
+	r := &run{Batch: b, db: db, plan: plan, d: plan.Dialect, watch: w, servo: newServo(b.Target, b.Size, lockLimit(plan)),
 		ledger: ledger{d: plan.Dialect}, result: &Result{}}
+	if b.Size > r.servo.size {
+		w.log("batches take %d keys instead of %d: with more the server would lock the whole table", r.servo.size, b.Size)
+	}
 	defer r.disconnect()
 	// The statements of a batch are not cancelled half way: a stop is obeyed
 	// between batches.
@@ -113,6 +120,9 @@ func (r *run) start(ctx context.Context) error {
 	if err := preflight(ctx, r.conn, r.plan, found); err != nil {
 		return err
 	}
+	if err := r.checkLog(ctx); err != nil {
+		return err
+	}
 	unfinished, err := FindUnfinished(ctx, r.conn, r.d, found)
 	if err != nil {
 		return err
@@ -141,7 +151,7 @@ func (r *run) openLedger(ctx context.Context) error {
 		return nil
 	}
 	_ = r.ledger.drop(ctx, r.conn) // err is what the user must read
-	return probeFailed(r.plan, ledgerPrivileges, LedgerTable, err)
+	return probeFailed(r.plan, dialect.Ledger, LedgerTable, err)
 }
 
 // forgetEmptyRun drops the ledger of a run that failed before its first batch:
@@ -185,6 +195,10 @@ func (r *run) phase(ctx, work context.Context, ph *Phase) error {
 	}
 	began, examined := r.Now(), int64(0)
 	for {
+		err := r.waitForLog(ctx, work)
+		if err != nil {
+			return r.reportOn(work, ph, examined, began, err)
+		}
 		if reason := r.stopReason(ctx); reason != "" {
 			r.result.Stopped = reason
 			break

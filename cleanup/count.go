@@ -49,7 +49,8 @@ func countStates(ctx context.Context, db schema.Querier, p *Plan, ph *Phase, f *
 	// The state is grouped as bytes: a collation would lump ACTIVE and active.
 	state := p.Dialect.Exact(p.Dialect.Quote(ph.Table) + "." + p.Dialect.Quote(ph.State))
 	q := dialect.Concat("SELECT w.state, COUNT(*), SUM(w.hit) FROM (SELECT ", state, " AS state, CASE WHEN ", ph.forecast,
-		" THEN 1 ELSE 0 END AS hit FROM ", p.Dialect.Quote(ph.Table), ") AS w GROUP BY w.state ORDER BY w.state")
+		" THEN 1 ELSE 0 END AS hit FROM ", p.Dialect.Table(ph.Table), ") AS w GROUP BY w.state ORDER BY w.state")
+	q = p.Dialect.Bind(q)
 	rows, err := db.QueryContext(ctx, q.Text, q.Args...)
 	if err != nil {
 		return err
@@ -77,8 +78,8 @@ func countHeld(ctx context.Context, db schema.Querier, d dialect.Dialect, ph *Ph
 		where := dialect.Concat(removable, " AND ", dialect.Held(d, g.Path))
 		h := Held{By: fmt.Sprintf("foreign key %s of table %s", g.ForeignKey, g.Table())}
 		key := d.Quote(ph.Table) + "." + d.Quote(ph.Key)
-		q := dialect.Concat("SELECT ", key, ", COUNT(*) OVER () FROM ", d.Quote(ph.Table), " WHERE ", where, " ORDER BY ", key,
-			fmt.Sprintf(" LIMIT %d", SampleSize))
+		q := d.Bind(dialect.Concat("SELECT ", d.KeyText(key), ", COUNT(*) OVER () FROM ", d.Table(ph.Table), " WHERE ", where, " ORDER BY ", key,
+			d.Limit(SampleSize)))
 		rows, err := db.QueryContext(ctx, q.Text, q.Args...)
 		if err != nil {
 			return nil, err

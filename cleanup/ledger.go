@@ -80,7 +80,7 @@ func FindUnfinished(ctx context.Context, db schema.Querier, d dialect.Dialect, f
 		return nil, refused(fmt.Sprintf("schema %s has a table %s that tokensweep did not make", found.Name, table.Name),
 			"rename it, or clean another schema; it was not touched", nil)
 	}
-	rows, err := db.QueryContext(ctx, "SELECT RUN_ID, DETAIL FROM "+d.Quote(LedgerTable)+" WHERE BATCH = 0 ORDER BY WRITTEN_AT DESC")
+	rows, err := db.QueryContext(ctx, "SELECT RUN_ID, DETAIL FROM "+d.Table(LedgerTable)+" WHERE BATCH = 0 ORDER BY WRITTEN_AT DESC")
 	if err != nil {
 		return nil, fmt.Errorf("reading the ledger of an earlier run: %w", err)
 	}
@@ -110,7 +110,7 @@ func (l *ledger) create(ctx context.Context, conn *sql.Conn, p *Plan, now time.T
 	if err != nil {
 		return err
 	}
-	if _, err := conn.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS "+l.d.Quote(LedgerTable)+" ("+l.d.LedgerColumns()+")"); err != nil {
+	if _, err := conn.ExecContext(ctx, l.d.CreateLedger(LedgerTable)); err != nil {
 		return fmt.Errorf("creating table %s: %w", LedgerTable, err)
 	}
 	insert := l.insert(entry{phase: "start", detail: string(detail)}, now)
@@ -122,7 +122,8 @@ func (l *ledger) create(ctx context.Context, conn *sql.Conn, p *Plan, now time.T
 
 // insert is the statement that writes an entry.
 func (l *ledger) insert(e entry, now time.Time) dialect.SQL {
-	var after, through, detail any
+	var after, through []byte // nil is NULL
+	var detail any
 	if e.after.Valid {
 		after = []byte(e.after.V)
 	}
@@ -132,16 +133,23 @@ func (l *ledger) insert(e entry, now time.Time) dialect.SQL {
 	if e.detail != "" {
 		detail = e.detail
 	}
-	return dialect.SQL{
-		Text: "INSERT INTO " + l.d.Quote(LedgerTable) + " (" + strings.Join(ledgerColumns, ", ") + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	return l.d.Bind(dialect.SQL{
+		Text: "INSERT INTO " + l.d.Table(LedgerTable) + " (" + strings.Join(ledgerColumns, ", ") + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		Args: []any{l.runID, e.batch, e.phase, after, through, e.examined, e.removed, e.audited, detail, l.d.Wall(now)},
-	}
+	})
+}
+
+// rows is the query for this run's rows that a condition holds for.
+func (l *ledger) rows(columns string, condition ...any) dialect.SQL {
+	head := dialect.Concat("SELECT ", columns, " FROM ", l.d.Table(LedgerTable), " WHERE RUN_ID = ", dialect.Value(l.runID), " AND ")
+	return l.d.Bind(dialect.Concat(head, dialect.Concat(condition...)))
 }
 
 // has reports whether a batch was committed.
 func (l *ledger) has(ctx context.Context, conn *sql.Conn, batch int64) (bool, error) {
 	var one int
-	err := conn.QueryRowContext(ctx, "SELECT 1 FROM "+l.d.Quote(LedgerTable)+" WHERE RUN_ID = ? AND BATCH = ?", l.runID, batch).Scan(&one)
+	q := l.rows("1", "BATCH = ", dialect.Value(batch))
+	err := conn.QueryRowContext(ctx, q.Text, q.Args...).Scan(&one)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
@@ -151,8 +159,8 @@ func (l *ledger) has(ctx context.Context, conn *sql.Conn, batch int64) (bool, er
 // last returns the newest entry; ok is false if only row 0 exists.
 func (l *ledger) last(ctx context.Context, conn *sql.Conn) (e entry, ok bool, err error) {
 	var through []byte
-	err = conn.QueryRowContext(ctx, "SELECT BATCH, PHASE, THROUGH_KEY FROM "+l.d.Quote(LedgerTable)+
-		" WHERE RUN_ID = ? AND BATCH > 0 ORDER BY BATCH DESC LIMIT 1", l.runID).Scan(&e.batch, &e.phase, &through)
+	q := l.rows("BATCH, PHASE, THROUGH_KEY", "BATCH > 0 ORDER BY BATCH DESC", l.d.Limit(1))
+	err = conn.QueryRowContext(ctx, q.Text, q.Args...).Scan(&e.batch, &e.phase, &through)
 	if errors.Is(err, sql.ErrNoRows) {
 		return e, false, nil
 	}
@@ -162,14 +170,16 @@ func (l *ledger) last(ctx context.Context, conn *sql.Conn) (e entry, ok bool, er
 
 // totals adds up the whole run, the part before an interruption included.
 func (l *ledger) totals(ctx context.Context, conn *sql.Conn, phase string) (removed, audited, batches int64, err error) {
-	err = conn.QueryRowContext(ctx, "SELECT COALESCE(SUM(REMOVED), 0), COALESCE(SUM(AUDITED), 0), COALESCE(SUM(CASE WHEN REMOVED > 0 THEN 1 ELSE 0 END), 0) FROM "+
-		l.d.Quote(LedgerTable)+" WHERE RUN_ID = ? AND PHASE = ?", l.runID, phase).Scan(&removed, &audited, &batches)
+	q := l.rows("COALESCE(SUM(REMOVED), 0), COALESCE(SUM(AUDITED), 0), COALESCE(SUM(CASE WHEN REMOVED > 0 THEN 1 ELSE 0 END), 0)",
+		"PHASE = ", dialect.Value(phase))
+	err = conn.QueryRowContext(ctx, q.Text, q.Args...).Scan(&removed, &audited, &batches)
 	return removed, audited, batches, wrap(err, "adding up %s", LedgerTable)
 }
 
 // refusals returns the keys of a phase that were refused.
 func (l *ledger) refusals(ctx context.Context, conn *sql.Conn, phase string) ([]refusal, error) {
-	rows, err := conn.QueryContext(ctx, "SELECT DETAIL FROM "+l.d.Quote(LedgerTable)+" WHERE RUN_ID = ? AND PHASE = ? AND DETAIL IS NOT NULL ORDER BY BATCH", l.runID, phase)
+	q := l.rows("DETAIL", "PHASE = ", dialect.Value(phase), " AND DETAIL IS NOT NULL ORDER BY BATCH")
+	rows, err := conn.QueryContext(ctx, q.Text, q.Args...)
 	if err != nil {
 		return nil, fmt.Errorf("reading refused rows from %s: %w", LedgerTable, err)
 	}
@@ -190,6 +200,6 @@ func (l *ledger) refusals(ctx context.Context, conn *sql.Conn, phase string) ([]
 }
 
 func (l *ledger) drop(ctx context.Context, conn *sql.Conn) error {
-	_, err := conn.ExecContext(ctx, "DROP TABLE "+l.d.Quote(LedgerTable))
+	_, err := conn.ExecContext(ctx, "DROP TABLE "+l.d.Table(LedgerTable))
 	return wrap(err, "dropping %s after the run; every row is committed, drop it by hand", LedgerTable)
 }

@@ -59,6 +59,9 @@ type Phase struct {
 	// Guards refuse to let go of the rows that they refer to.
 	Guards []schema.Child
 	Audit  *dialect.Audit // nil: removed rows are not copied
+	// InsteadOf is the trigger that runs instead of a DELETE, "" for none. What
+	// the server then counts as deleted is not what was.
+	InsteadOf string
 	// forecast is Removable as it will be once the earlier phases are done.
 	forecast dialect.SQL
 }
@@ -139,20 +142,23 @@ func (p *Plan) phase(name, tableName, state string) (*Phase, error) {
 	children := p.Found.Children(table.Name)
 	for _, child := range children {
 		switch {
-		case child.Fate == schema.ByHand, cascadesThrough(child, children):
+		case child.Fate == schema.ByHand, !p.Dialect.DeepCascades() && cascadesThrough(child, children):
 			ph.Children = append(ph.Children, child)
 		case child.Fate == schema.Holds:
 			ph.Guards = append(ph.Guards, child)
 		}
 	}
 	slices.Reverse(ph.Children) // a child before the parent that it refers to
+	for _, t := range table.Triggers {
+		if t.Timing == "INSTEAD OF" && t.Event == "DELETE" {
+			ph.InsteadOf = t.Name
+		}
+	}
 	return ph, nil
 }
 
 // cascadesThrough reports whether a child is the middle of a cascade over three
-// levels or more. MySQL 9.7 leaves orphans there: when a row has two children,
-// only the first one's children go (innodb_native_foreign_keys=OFF, its
-// default). So the middle is deleted by hand, which leaves two levels.
+// levels or more. Deleted by hand, it leaves two.
 func cascadesThrough(child schema.Child, all []schema.Child) bool {
 	return child.Fate == schema.Cascades && len(child.Path) > 1 && slices.ContainsFunc(all, func(c schema.Child) bool {
 		return c.Fate == schema.Cascades && reflect.DeepEqual(c.Path[1:], child.Path)
@@ -167,6 +173,7 @@ func (p *Plan) planAudit(ph *Phase) error {
 		return fmt.Errorf("schema %s has no table %s to audit removed tokens in (the product has it since APIM 2.6 and IS 5.7): create it, or run with --no-audit", p.Found.Name, schema.TokenAudit)
 	}
 	audit := &dialect.Audit{Table: table.Name}
+	audit.Guarded = len(table.Triggers) > 0 || len(table.ForeignKeys) > 0 || len(p.Found.References(table.Name)) > 0
 	for _, c := range live.Columns {
 		if to, ok := table.Column(c.Name); !ok {
 			p.Missing = append(p.Missing, c)
@@ -190,6 +197,13 @@ func (p *Plan) planAudit(ph *Phase) error {
 	}
 	ph.Audit = audit
 	return nil
+}
+
+// mover returns what moves removed rows to the audit table in one statement, if
+// the dialect has that and no trigger stands in the way.
+func (ph *Phase) mover(d dialect.Dialect) (dialect.Mover, bool) {
+	mover, ok := d.(dialect.Mover)
+	return mover, ok && ph.Audit != nil && ph.InsteadOf == ""
 }
 
 // eligible narrows removable to the rows that no guard holds.

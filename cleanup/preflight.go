@@ -7,6 +7,7 @@ import (
 	"database/sql/driver"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tokensweep/tokensweep/dialect"
@@ -35,10 +36,11 @@ func preflight(ctx context.Context, conn *sql.Conn, p *Plan, now *schema.Databas
 			}
 			return nil
 		}
+		if err := probe("DELETE", ph.Table, dialect.Delete(p.Dialect, ph.Table, nothing)); err != nil {
+			return err
+		}
 		if ph.Audit != nil {
-			audit := *ph.Audit
-			audit.Columns = sharedColumns(p, ph)
-			if err := probe("INSERT", audit.Table, dialect.CopyToAudit(p.Dialect, ph.Table, audit, nothing)); err != nil {
+			if err := probeAudit(ctx, conn, p, ph, probe); err != nil {
 				return err
 			}
 		}
@@ -47,17 +49,39 @@ func preflight(ctx context.Context, conn *sql.Conn, p *Plan, now *schema.Databas
 				return err
 			}
 		}
-		if err := probe("DELETE", ph.Table, dialect.Delete(p.Dialect, ph.Table, nothing)); err != nil {
-			return err
-		}
 	}
 	if _, ok := now.Table(LedgerTable); !ok {
 		// The privilege to drop is checked even when there is nothing to drop.
-		if _, err := conn.ExecContext(ctx, "DROP TABLE IF EXISTS "+p.Dialect.Quote(LedgerTable)); err != nil {
-			return probeFailed(p, ledgerPrivileges, LedgerTable, err)
+		if _, err := conn.ExecContext(ctx, "DROP TABLE IF EXISTS "+p.Dialect.Table(LedgerTable)); err != nil {
+			return probeFailed(p, dialect.Ledger, LedgerTable, err)
 		}
 	}
 	return checkAuditHolds(ctx, conn, p)
+}
+
+// probeAudit finds out how removed rows get into the audit table and whether
+// they may.
+func probeAudit(ctx context.Context, conn *sql.Conn, p *Plan, ph *Phase, probe func(privilege, table string, q dialect.SQL) error) error {
+	nothing := dialect.Text("1 = 0")
+	audit := *ph.Audit
+	audit.Columns = sharedColumns(p, ph)
+	mover, ok := ph.mover(p.Dialect)
+	if !ok {
+		return probe("INSERT", audit.Table, dialect.CopyToAudit(p.Dialect, ph.Table, audit, nothing))
+	}
+	if !audit.Guarded {
+		// The server says so if it does not take the table for OUTPUT INTO, whatever the reason.
+		q := mover.Move(ph.Table, audit, nothing)[0]
+		_, err := conn.ExecContext(ctx, q.Text, q.Args...)
+		ph.Audit.Guarded = p.Dialect.Classify(err) == dialect.Unsupported
+		audit.Guarded = ph.Audit.Guarded
+	}
+	for _, q := range slices.Concat(mover.PrepareMove(ph.Table, *ph.Audit), mover.Move(ph.Table, audit, nothing)) {
+		if err := probe("INSERT", audit.Table, q); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sharedColumns are the audit columns that exist before any extension.
@@ -72,14 +96,11 @@ func sharedColumns(p *Plan, ph *Phase) []string {
 	return shared
 }
 
-// ledgerPrivileges are those on the ledger besides SELECT.
-const ledgerPrivileges = "INSERT, CREATE, DROP"
-
 func probeFailed(p *Plan, privilege, table string, err error) error {
 	switch p.Dialect.Classify(err) {
 	case dialect.Denied:
 		return refused(fmt.Sprintf("the user lacks the privilege %s on %s.%s", privilege, p.Found.Name, table),
-			fmt.Sprintf("GRANT SELECT, %s ON %s.%s TO that user", privilege, p.Found.Name, table), err)
+			p.Dialect.Grant(privilege, p.Found.Name, table), err)
 	case dialect.ReadOnly:
 		return refused("the server is read-only", "run on the primary, or after read_only is switched off", err)
 	}
@@ -108,7 +129,7 @@ func checkAuditHolds(ctx context.Context, conn *sql.Conn, p *Plan) error {
 		sums[i] = "COALESCE(SUM(CASE WHEN " + l.condition + " THEN 1 ELSE 0 END), 0)"
 		dest[i] = &counts[i]
 	}
-	q := "SELECT " + strings.Join(sums, ", ") + " FROM " + p.Dialect.Quote(table)
+	q := "SELECT " + strings.Join(sums, ", ") + " FROM " + p.Dialect.Table(table)
 	if err := conn.QueryRowContext(ctx, q).Scan(dest...); err != nil {
 		return classified(p.Dialect, fmt.Errorf("looking for data in %s that the audit table cannot keep: %w", table, err))
 	}
@@ -139,8 +160,8 @@ func possibleLosses(p *Plan) []loss {
 		if !ok || to.Length == 0 || to.Length >= c.Length {
 			continue
 		}
-		// LENGTH counts bytes on MySQL: for text beyond ASCII this errs on the safe side.
-		all = append(all, loss{c, fmt.Sprintf("LENGTH(%s) > %d", p.Dialect.Quote(c.Name), to.Length),
+		// Where the length is in bytes, this errs on the safe side for text beyond ASCII.
+		all = append(all, loss{c, fmt.Sprintf("%s > %d", p.Dialect.TextLength(p.Dialect.Quote(c.Name)), to.Length),
 			fmt.Sprintf("holds text of more than the %d characters that %s.%s takes", to.Length, audit.Name, to.Name),
 			"widen that column, or run with --no-audit"})
 	}
@@ -162,7 +183,7 @@ func (r *run) extendAudit(ctx context.Context) error {
 		return nil
 	}
 	for _, c := range r.plan.Missing {
-		q := "ALTER TABLE " + r.d.Quote(r.plan.Phases[0].Audit.Table) + " ADD COLUMN " + r.d.Quote(c.Name) + " " + c.Type + " NULL"
+		q := "ALTER TABLE " + r.d.Table(r.plan.Phases[0].Audit.Table) + " ADD " + r.d.Quote(c.Name) + " " + c.Type + " NULL"
 		if _, err := r.conn.ExecContext(ctx, q); err != nil {
 			return classified(r.d, fmt.Errorf("adding %s to the audit table: %w", c.Name, err))
 		}
@@ -183,6 +204,9 @@ func classified(d dialect.Dialect, err error) error {
 		return &Error{Problem: "the server is read-only", Remedy: "run on the primary, or after read_only is switched off; what was committed stays", Kind: Refused, Cause: err}
 	case dialect.DiskFull:
 		return &Error{Problem: "the server has no disk space left", Remedy: "free space in its data directory, then run again: the batch under way was rolled back, earlier ones stay", Kind: Unavailable, Cause: err}
+	case dialect.LogFull:
+		return &Error{Problem: "the transaction log of the database is full", Kind: Unavailable, Cause: err,
+			Remedy: "back the log up (FULL recovery) or let it grow, then run again: the batch under way was rolled back, earlier ones stay"}
 	case dialect.BadLogin, dialect.Unreachable:
 		return &Error{Problem: "the database cannot be reached", Remedy: "check host, port, user and password", Kind: Unavailable, Cause: err}
 	}

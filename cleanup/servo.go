@@ -3,6 +3,9 @@ package cleanup
 import (
 	"slices"
 	"time"
+
+	"github.com/tokensweep/tokensweep/dialect"
+	"github.com/tokensweep/tokensweep/schema"
 )
 
 // Limits of the servo.
@@ -22,17 +25,20 @@ const (
 type servo struct {
 	target time.Duration
 	fixed  bool // the user chose the size
-	limit  int  // the database's own upper limit
+	limit  int  // the database's own upper limit, see lockLimit
 	size   int
 	recent []float64 // microseconds a key
 }
 
 func newServo(target time.Duration, fixed, limit int) *servo {
+	if fixed > 0 {
+		if limit > 0 {
+			fixed = min(fixed, limit)
+		}
+		return &servo{fixed: true, size: fixed, target: target}
+	}
 	if limit == 0 {
 		limit = maxWindow
-	}
-	if fixed > 0 {
-		return &servo{fixed: true, size: fixed, target: target}
 	}
 	return &servo{target: target, limit: limit, size: min(firstWindow, limit)}
 }
@@ -65,4 +71,33 @@ func (s *servo) shrink() {
 
 func (s *servo) resize(size float64) {
 	s.size = min(max(int(size), minWindow), s.limit)
+}
+
+// childRows is how many rows of one child table a token is taken to have; more
+// on average is rare.
+const childRows = 4
+
+// lockLimit is the largest batch for which no statement locks so many rows, index
+// entries included, that the server would lock the whole table; 0 if it never does.
+func lockLimit(p *Plan) int {
+	limiter, ok := p.Dialect.(dialect.LockLimiter)
+	if !ok {
+		return 0
+	}
+	locks := 1
+	for _, ph := range p.Phases {
+		locks = max(locks, locksOf(p.Found, ph.Table))
+		for _, child := range p.Found.Children(ph.Table) {
+			if child.Fate != schema.Holds {
+				locks = max(locks, childRows*locksOf(p.Found, child.Table()))
+			}
+		}
+	}
+	return max(limiter.MaxRowLocks()/locks, minWindow)
+}
+
+// locksOf is how many locks it takes to delete one row.
+func locksOf(found *schema.Database, name string) int {
+	table, _ := found.Table(name)
+	return 1 + len(table.Indexes)
 }

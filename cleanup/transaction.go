@@ -22,13 +22,16 @@ const (
 )
 
 // errMismatch says that a batch would have removed more than it audited.
-var errMismatch = errors.New("a row became removable between the audit copy and the delete")
+var errMismatch = errors.New("a row became removable while the batch was under way")
+
+// errNotDeleted says that a trigger kept rows that the batch deleted.
+var errNotDeleted = errors.New("a trigger that runs instead of the delete keeps rows")
 
 // remove takes the removable rows of a range away, in one transaction; rows
 // that the database refuses are cornered and recorded.
 func (r *run) remove(ctx context.Context, ph *Phase, span dialect.Range, keys int64) error {
 	err := r.retry(ctx, func() error { return r.transaction(ctx, ph, span, keys) })
-	if err == nil || r.d.Classify(err) != dialect.RowRefused {
+	if err == nil || r.d.Classify(err) != dialect.RowRefused && !errors.Is(err, errNotDeleted) {
 		return err
 	}
 	return r.corner(ctx, ph, span, err)
@@ -61,52 +64,25 @@ func (r *run) corner(ctx context.Context, ph *Phase, span dialect.Range, cause e
 	return r.remove(ctx, ph, high, keys-keys/2)
 }
 
-// transaction is one batch: copy to the audit table under lock, delete children
-// that do not cascade, delete under the same condition, ledger, commit.
+// transaction is one batch: lock the rows, and copy them to the audit table
+// unless the delete does that; delete children that do not cascade; delete under
+// the same condition; ledger; commit.
 func (r *run) transaction(ctx context.Context, ph *Phase, span dialect.Range, keys int64) error {
-	where := dialect.Concat(span.Where(r.d), " AND ", ph.eligible(r.d, ph.Removable))
-	now := r.Now()
 	e := entry{batch: r.ledger.next, phase: ph.Name, after: span.After, through: span.Through, examined: keys}
-
 	r.hook("begin")
 	tx, err := r.conn.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback() // no effect after the commit
-	exec := func(step string, q dialect.SQL) (int64, error) {
-		r.hook(step)
-		done, err := tx.ExecContext(ctx, q.Text, q.Args...)
-		if err != nil {
-			return 0, fmt.Errorf("%s: %w", step, err)
-		}
-		return done.RowsAffected()
-	}
-
-	if ph.Audit != nil {
-		audit := *ph.Audit
-		audit.At = now
-		if e.audited, err = exec("audit", dialect.CopyToAudit(r.d, ph.Table, audit, where)); err != nil {
-			return err
-		}
-	} else if len(ph.Children) > 0 {
-		if err := lockRows(ctx, tx, dialect.LockMatching(r.d, ph.Table, ph.Key, where)); err != nil {
-			return err
-		}
-	}
-	for _, child := range ph.Children {
-		if _, err := exec("children", r.d.DeleteVia(child.Path, where)); err != nil {
-			return err
-		}
-	}
-	if e.removed, err = exec("delete", dialect.Delete(r.d, ph.Table, where)); err != nil {
+	b := batch{r: r, tx: tx, ph: ph, now: r.Now(), where: dialect.Concat(span.Where(r.d), " AND ", ph.eligible(r.d, ph.Removable))}
+	if err := b.removeRows(ctx, &e); err != nil {
 		return err
 	}
-	if ph.Audit != nil && e.removed != e.audited {
-		return fmt.Errorf("%d rows audited, %d deleted: %w", e.audited, e.removed, errMismatch)
-	}
-	if _, err := exec("ledger", r.ledger.insert(e, now)); err != nil {
-		return err
+	r.hook("ledger")
+	insert := r.ledger.insert(e, b.now)
+	if _, err := tx.ExecContext(ctx, insert.Text, insert.Args...); err != nil {
+		return fmt.Errorf("ledger: %w", err)
 	}
 	r.hook("commit")
 	if err := tx.Commit(); err != nil {
@@ -120,18 +96,6 @@ func (r *run) hook(step string) {
 	if r.Hook != nil {
 		r.Hook(step)
 	}
-}
-
-// lockRows runs a locking SELECT to its end.
-func lockRows(ctx context.Context, tx *sql.Tx, q dialect.SQL) error {
-	rows, err := tx.QueryContext(ctx, q.Text, q.Args...)
-	if err != nil {
-		return fmt.Errorf("lock: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-	}
-	return rows.Err()
 }
 
 // recordRefusal writes a key that cannot go to the ledger.
@@ -181,6 +145,8 @@ func (r *run) retry(ctx context.Context, step func() error) error {
 				r.ledger.next++
 				return nil
 			}
+		case errors.Is(err, errNotDeleted):
+			return err
 		default:
 			return classified(r.d, err)
 		}
@@ -211,6 +177,11 @@ func (r *run) connect(ctx context.Context) error {
 			return classified(r.d, fmt.Errorf("preparing the session (%s): %w", statement, err))
 		}
 	}
+	return r.takeRunLock(ctx)
+}
+
+func (r *run) takeRunLock(ctx context.Context) error {
+	conn := r.conn
 	locker, ok := r.d.(dialect.RunLocker)
 	if !ok {
 		return nil
@@ -226,6 +197,23 @@ func (r *run) connect(ctx context.Context) error {
 	return nil
 }
 
+// prepareMoves does again in a new session what preflight did in the first.
+func (r *run) prepareMoves(ctx context.Context) error {
+	for i := range r.plan.Phases {
+		ph := &r.plan.Phases[i]
+		mover, ok := ph.mover(r.d)
+		if !ok {
+			continue
+		}
+		for _, q := range mover.PrepareMove(ph.Table, *ph.Audit) {
+			if _, err := r.conn.ExecContext(ctx, q.Text, q.Args...); err != nil {
+				return classified(r.d, fmt.Errorf("preparing the session for %s: %w", ph.Audit.Table, err))
+			}
+		}
+	}
+	return nil
+}
+
 // reconnect replaces a lost session and asks the ledger about the batch that
 // was under way.
 func (r *run) reconnect(ctx context.Context) (committed bool, err error) {
@@ -234,6 +222,9 @@ func (r *run) reconnect(ctx context.Context) (committed bool, err error) {
 	wait := firstBackoff
 	for attempt := 1; ; attempt++ {
 		if err = r.connect(ctx); err == nil {
+			err = r.prepareMoves(ctx)
+		}
+		if err == nil {
 			break
 		}
 		r.disconnect()

@@ -31,9 +31,28 @@ type Audit struct {
 	Columns     []string  // those that live and audit table share, by name
 	Invalidated string    // the column for the time of removal, "" if there is none
 	At          time.Time // that time, UTC
+	// Guarded says that the audit table has triggers, foreign keys or conditions
+	// of its own, which a Mover has to go around.
+	Guarded bool
 }
 
-// Window counts the rows of the next size keys behind after, counts those for
+// Into is the column list of a copy to the audit table, and the values that fill
+// it from rows of a table or correlation name.
+func (a Audit) Into(d Dialect, from string) (columns string, values SQL) {
+	names := make([]string, len(a.Columns), len(a.Columns)+1)
+	read := make([]string, len(a.Columns))
+	for i, c := range a.Columns {
+		names[i], read[i] = d.Quote(c), from+"."+d.Quote(c)
+	}
+	values = Text(strings.Join(read, ", "))
+	if a.Invalidated != "" {
+		names = append(names, d.Quote(a.Invalidated))
+		values = Concat(values, ", ", Value(d.Wall(a.At)))
+	}
+	return strings.Join(names, ", "), values
+}
+
+// Window is the statement that counts the rows of the next size keys behind after, counts those for
 // which removable holds, and finds the last key: examined, removable, last.
 func Window(d Dialect, table, key string, after token.Null[string], size int, removable SQL) SQL {
 	id := d.Quote(table) + "." + d.Quote(key)
@@ -41,48 +60,39 @@ func Window(d Dialect, table, key string, after token.Null[string], size int, re
 	if after.Valid {
 		where = Concat(" WHERE ", id, " > ", Value(after.V))
 	}
-	return Concat("SELECT COUNT(*), COALESCE(SUM(w.hit), 0), MAX(w.id) FROM (SELECT ", id, " AS id, CASE WHEN ", removable,
-		" THEN 1 ELSE 0 END AS hit FROM ", d.Quote(table), where, " ORDER BY ", id, " LIMIT ", Value(size), ") AS w")
+	return d.Bind(Concat("SELECT COUNT(*), COALESCE(SUM(w.hit), 0), MAX(w.id) FROM (SELECT ", d.KeyText(id), " AS id, CASE WHEN ", removable,
+		" THEN 1 ELSE 0 END AS hit FROM ", d.Table(table), where, " ORDER BY ", id, d.Limit(size), ") AS w"))
 }
 
-// CountRange counts the rows of a range.
+// CountRange is the statement that counts the rows of a range.
 func CountRange(d Dialect, r Range) SQL {
-	return Concat("SELECT COUNT(*) FROM ", d.Quote(r.Table), " WHERE ", r.Where(d))
+	return d.Bind(Concat("SELECT COUNT(*) FROM ", d.Table(r.Table), " WHERE ", r.Where(d)))
 }
 
-// Head finds the last of the first size keys of a range.
+// Head is the statement that finds the last of the first size keys of a range.
 func Head(d Dialect, r Range, size int) SQL {
 	id := d.Quote(r.Table) + "." + d.Quote(r.Key)
-	return Concat("SELECT MAX(w.id) FROM (SELECT ", id, " AS id FROM ", d.Quote(r.Table), " WHERE ", r.Where(d), " ORDER BY ", id,
-		" LIMIT ", Value(size), ") AS w")
+	return d.Bind(Concat("SELECT MAX(w.id) FROM (SELECT ", d.KeyText(id), " AS id FROM ", d.Table(r.Table), " WHERE ", r.Where(d), " ORDER BY ", id,
+		d.Limit(size), ") AS w"))
 }
 
-// CopyToAudit copies the rows for which where holds, locking them.
+// CopyToAudit is the statement that copies the rows for which where holds, locking them.
 func CopyToAudit(d Dialect, table string, a Audit, where SQL) SQL {
-	from := make([]string, len(a.Columns))
-	to := make([]string, len(a.Columns), len(a.Columns)+1)
-	for i, c := range a.Columns {
-		from[i], to[i] = d.Quote(table)+"."+d.Quote(c), d.Quote(c)
-	}
-	invalidated := Text()
-	if a.Invalidated != "" {
-		to = append(to, d.Quote(a.Invalidated))
-		invalidated = Concat(", ", Value(d.Wall(a.At)))
-	}
-	return Concat("INSERT INTO ", d.Quote(a.Table), " (", strings.Join(to, ", "), ") SELECT ", strings.Join(from, ", "), invalidated,
-		" FROM ", d.Quote(table), " WHERE ", where, d.LockRows())
+	columns, values := a.Into(d, d.Quote(table))
+	from, end := d.FromLocked(table)
+	return d.Bind(Concat("INSERT INTO ", d.Table(a.Table), " (", columns, ") SELECT ", values, " FROM ", from, " WHERE ", where, end))
 }
 
-// LockMatching locks the rows for which where holds and counts them. It is for
-// batches that remove children by hand but copy nothing to an audit table.
+// LockMatching is the statement that locks the rows for which where holds and counts them.
 func LockMatching(d Dialect, table, key string, where SQL) SQL {
-	return Concat("SELECT COUNT(*) FROM (SELECT ", d.Quote(table), ".", d.Quote(key), " FROM ", d.Quote(table), " WHERE ", where,
-		d.LockRows(), ") AS w")
+	from, end := d.FromLocked(table)
+	return d.Bind(Concat("SELECT COUNT(*) FROM (SELECT ", d.Quote(table), ".", d.Quote(key), " FROM ", from, " WHERE ", where, end, ") AS w"))
 }
 
-// Delete removes the rows for which where holds.
+// Delete is the statement that removes the rows for which where holds.
 func Delete(d Dialect, table string, where SQL) SQL {
-	return Concat("DELETE FROM ", d.Quote(table), " WHERE ", where)
+	from, _ := d.FromLocked(table)
+	return d.Bind(Concat("DELETE FROM ", from, " WHERE ", where))
 }
 
 // TokenLeft is true for rows of the code table whose token exists and, if
@@ -93,16 +103,16 @@ func TokenLeft(d Dialect, codes, tokens string, except SQL) SQL {
 	if except.Text != "" {
 		kept = Concat(" AND CASE WHEN ", except, " THEN 0 ELSE 1 END = 1")
 	}
-	return Concat("EXISTS (SELECT 1 FROM ", d.Quote(tokens), " WHERE ", d.Quote(tokens), ".", id, " = ", d.Quote(codes), ".", id, kept, ")")
+	return Concat("EXISTS (SELECT 1 FROM ", d.Table(tokens), " WHERE ", d.Quote(tokens), ".", id, " = ", d.Quote(codes), ".", id, kept, ")")
 }
 
 // Held is true for rows of the root table that a row of a child table holds.
 // The path leads from the child to the root.
 func Held(d Dialect, path []schema.Hop) SQL {
 	last := path[len(path)-1]
-	from := d.Quote(last.Table)
+	from := d.Table(last.Table)
 	for i := len(path) - 2; i >= 0; i-- {
-		from += " JOIN " + d.Quote(path[i].Table) + " ON " + OnHop(d, path[i])
+		from += " JOIN " + d.Table(path[i].Table) + " ON " + OnHop(d, path[i])
 	}
 	return Text("EXISTS (SELECT 1 FROM ", from, " WHERE ", OnHop(d, last), ")")
 }

@@ -47,10 +47,19 @@ func Concat(pieces ...any) SQL {
 type Dialect interface {
 	schema.Catalog
 
-	// Name is "mysql" or "sqlite"; MariaDB is "mysql" too.
+	// Name is "mysql", "sqlserver" or "sqlite"; MariaDB is "mysql" too.
 	Name() string
+	// Product says which form of a release's tables is made here.
+	Product() schema.Product
 	// Quote makes an identifier of a name.
 	Quote(name string) string
+	// Table is a table where a statement says what it works on; its columns are
+	// still qualified by Quote(name) alone.
+	Table(name string) string
+	// Bind makes of a whole statement what the driver takes: its way to write
+	// placeholders and to pass values. Functions of this package that say they
+	// return a statement have done it.
+	Bind(statement SQL) SQL
 	// Collation says how a column of that collation compares states.
 	Collation(name string) token.Collation
 	// Wall is the text of t's UTC wall clock to the second, as a parameter for
@@ -71,11 +80,25 @@ type Dialect interface {
 
 	// SessionSetup are the statements that a session of the engine runs first.
 	SessionSetup() []string
-	// LockRows is the suffix that makes a SELECT lock what it returns, or "".
-	LockRows() string
-	// DeleteVia deletes the rows of a child table that hang on the rows of the
-	// root table for which where holds. The path leads from the child to the root.
+	// FromLocked is a table in a FROM and the end of the statement, so that a
+	// SELECT locks what it returns and a DELETE takes no lock that it can do without.
+	FromLocked(table string) (from, end string)
+	// Limit ends an ordered SELECT after that many rows.
+	Limit(rows int) SQL
+	// KeyText is a key column as text, of which MAX can be taken: it compares as
+	// the column does.
+	KeyText(expr string) string
+	// TextLength is the length of the text expr in characters, or in bytes where
+	// the server counts no characters.
+	TextLength(expr string) string
+	// DeleteVia is the statement that deletes the rows of a child table that hang
+	// on the rows of the root table for which where holds. The path leads from the
+	// child to the root.
 	DeleteVia(path []schema.Hop, where SQL) SQL
+
+	// DeepCascades reports whether the server can be trusted with cascades over
+	// more than two levels.
+	DeepCascades() bool
 
 	// BeginSnapshot are the statements after which a session sees one state of
 	// the database until it rolls back.
@@ -88,21 +111,69 @@ type Dialect interface {
 	CreateTable(t schema.Table) string
 	// AddIndexes returns the statements that build secondary indexes.
 	AddIndexes(table string, indexes []schema.Index) []string
-	// LedgerColumns is the column list of the ledger table, see cleanup.
-	LedgerColumns() string
+	// CreateLedger makes a ledger table, see cleanup, unless it is there.
+	CreateLedger(table string) string
+	// Grant is the statement that gives a user what the clean-up needs on a table:
+	// "DELETE", "INSERT", or Ledger.
+	Grant(privilege, schema, table string) string
 
 	// Classify says what kind of failure a driver's error is.
 	Classify(err error) Class
 }
 
-// BulkLoader is implemented by dialects that can load rows as a stream, several
-// times faster than by INSERT.
+// Ledger stands for the privileges that making, writing and dropping a ledger takes.
+const Ledger = "INSERT, CREATE, DROP"
+
+// BulkLoader is implemented by dialects that can load rows as a stream of text,
+// several times faster than by INSERT.
 type BulkLoader interface {
 	// BulkLoad registers a stream of tab-separated rows and returns the
 	// statement that loads it into the table's columns and a function that
 	// unregisters the stream. Fields are escaped with a
 	// backslash; \N is NULL.
 	BulkLoad(table string, columns []string, open func() io.Reader) (statement string, done func())
+}
+
+// RowCopier is implemented by dialects whose driver loads rows one call each, as
+// a prepared statement.
+type RowCopier interface {
+	// CopyRows is the text to prepare in a transaction. Each Exec of it takes the
+	// values of one row, of the Go type that the column's kind asks for; an Exec without values ends the load
+	// and says how many rows arrived.
+	CopyRows(table string, columns []string) string
+}
+
+// Mover is implemented by dialects whose DELETE can hand on what it removes.
+type Mover interface {
+	// PrepareMove are the statements that a session runs before its first Move.
+	PrepareMove(table string, a Audit) []SQL
+	// Move are the statements that delete the rows for which where holds and copy
+	// each to the audit table. The last one says how many rows were copied.
+	Move(table string, a Audit, where SQL) []SQL
+}
+
+// Counter is implemented by dialects whose driver cannot be trusted to count
+// rows where triggers change rows too.
+type Counter interface {
+	// Counted is a statement that does the same and returns the number of rows
+	// that it changed itself.
+	Counted(statement SQL) SQL
+}
+
+// LockLimiter is implemented by dialects whose server trades many row locks of a
+// statement for one on the whole table.
+type LockLimiter interface {
+	// MaxRowLocks is how many a statement may take on one table, those on indexes included.
+	MaxRowLocks() int
+}
+
+// LogGauge is implemented by dialects whose server has a log that a long run can
+// fill.
+type LogGauge interface {
+	// LogUse is the statement that returns how full the log is in percent of its
+	// size and of the size that it may grow to (numbers), how the database recovers
+	// and what keeps the log from being reused (texts).
+	LogUse() SQL
 }
 
 // RunLocker is implemented by dialects with locks that belong to a session.
@@ -139,4 +210,6 @@ const (
 	DiskFull           // the server has no room
 	NoSuchTable        // a table or schema does not exist
 	Unsupported        // the server does not know the statement or has switched it off
+	LogFull            // the database's transaction log is full
+	NoSnapshot         // the database does not let sessions read in a snapshot
 )

@@ -64,8 +64,9 @@ func (r Rule) Code(table string, tokenLeft SQL) SQL {
 // CIBA is true for the rows of the CIBA table that the policy removes.
 func (r Rule) CIBA(table string) SQL {
 	seconds := r.column(table, "EXPIRES_IN")
+	millis := "(" + seconds + " * 1000.0)" // a decimal: the largest INT times an INT would overflow on SQL Server
 	return Concat("(", r.is(r.column(table, "AUTH_REQ_STATUS"), token.CIBAExpired, token.CIBATokenIssued, token.CIBAFailed),
-		" OR ", seconds, " > 0 AND ", r.Dialect.Before(r.column(table, "ISSUED_TIME"), seconds+" * 1000", r.CutOff), ")")
+		" OR ", seconds, " > 0 AND ", r.Dialect.Before(r.column(table, "ISSUED_TIME"), millis, r.CutOff), ")")
 }
 
 // is compares a state exactly, or for the official policies as the vendor's
@@ -89,7 +90,7 @@ func (r Rule) ended(created, validity string) SQL {
 		limits = fmt.Sprintf("%s >= 0 AND %s <= %d", validity, validity, token.MaxValidity)
 		millis = fmt.Sprintf("(%s - %s %% 60000)", validity, validity)
 	}
-	return Concat("CASE WHEN ", limits, " THEN ", r.Dialect.Before(created, millis, r.CutOff), " ELSE 1 = 0 END")
+	return Concat("CASE WHEN ", limits, " THEN CASE WHEN ", r.Dialect.Before(created, millis, r.CutOff), " THEN 1 ELSE 0 END ELSE 0 END = 1")
 }
 
 // Literals lists values of this program's own, such as state names, as SQL

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/tokensweep/tokensweep/dialect"
 	"github.com/tokensweep/tokensweep/schema"
 )
 
@@ -34,14 +35,14 @@ func appTable() table {
 // Apps that are not the seed's are never touched.
 func (l *loader) findApps(ctx context.Context) (found int, err error) {
 	d := l.target.Dialect
-	args := make([]any, len(l.g.apps))
+	keys := make([]any, len(l.g.apps))
 	place := map[string]*app{}
 	for i := range l.g.apps {
-		args[i] = l.g.apps[i].key
+		keys[i] = l.g.apps[i].key
 		place[l.g.apps[i].key] = &l.g.apps[i]
 	}
-	rows, err := l.target.DB.QueryContext(ctx, "SELECT "+d.Quote("ID")+", "+d.Quote("CONSUMER_KEY")+" FROM "+d.Quote(l.apps.found.Name)+
-		" WHERE "+d.Quote("CONSUMER_KEY")+" IN ("+marks(len(args))+")", args...)
+	rows, err := l.target.query(ctx, "SELECT ", d.Quote("ID"), ", ", d.Quote("CONSUMER_KEY"), " FROM ", d.Table(l.apps.found.Name),
+		" WHERE ", d.Quote("CONSUMER_KEY"), in(keys))
 	if err != nil {
 		return 0, fmt.Errorf("looking the seed's consumer apps up: %w", err)
 	}
@@ -64,6 +65,11 @@ func (l *loader) findApps(ctx context.Context) (found int, err error) {
 
 func marks(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }
 
+// in holds for any of the values.
+func in(values []any) dialect.SQL {
+	return dialect.SQL{Text: " IN (" + marks(len(values)) + ")", Args: values}
+}
+
 // addApps inserts the apps, all or none, and reads back the ids where the
 // server gives them.
 func (l *loader) addApps(ctx context.Context) error {
@@ -83,6 +89,10 @@ func (l *loader) addApps(ctx context.Context) error {
 	}
 	err = l.target.onSession(ctx, func(conn *sql.Conn) error {
 		return inTransaction(ctx, conn, func(tx *sql.Tx) error {
+			if l.copier != nil {
+				_, err := copyRows(ctx, tx, l.copier, &l.apps, &appReader{l: l})
+				return err
+			}
 			_, err := insertRows(ctx, tx, l.target.Dialect, &l.apps, &appReader{l: l})
 			return err
 		})

@@ -13,6 +13,7 @@ import (
 // Values of Result.Bulk.
 const (
 	BulkLoadData = "LOAD DATA LOCAL"
+	BulkCopy     = "INSERT BULK"
 	BulkInsert   = "INSERT"
 )
 

@@ -115,9 +115,12 @@ func (l *loader) tryJob(ctx context.Context, conn *sql.Conn, j job, bulk bool) (
 			f := &l.fillings[i]
 			rows := newRowReader(l.g, &f.table, f.columns, j.from, j.to)
 			var err error
-			if bulk {
+			switch {
+			case l.copier != nil:
+				added[i], err = copyRows(ctx, tx, l.copier, f, rows)
+			case bulk:
 				added[i], err = bulkRows(ctx, tx, l.bulk, f, rows)
-			} else {
+			default:
 				added[i], err = insertRows(ctx, tx, l.target.Dialect, f, rows)
 			}
 			if err != nil {

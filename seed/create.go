@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/tokensweep/tokensweep/dialect"
@@ -29,7 +28,7 @@ const defaultCharset = "latin1"
 // none and says so. The collation is that of all tables; with "" tables have
 // the character set that their release declares, or latin1.
 func CreateTables(ctx context.Context, t Target, release, collation string) error {
-	tables, err := schema.Release(release)
+	tables, err := schema.Release(release, t.Dialect.Product())
 	if err != nil {
 		return err
 	}
@@ -77,7 +76,7 @@ func create(ctx context.Context, conn *sql.Conn, d dialect.Dialect, all *schema.
 // builds on tables that refer to each other can deadlock. A unique index also
 // proves that the data respect it.
 func BuildIndexes(ctx context.Context, t Target, release string) error {
-	tables, err := schema.Release(release)
+	tables, err := schema.Release(release, t.Dialect.Product())
 	if err != nil {
 		return err
 	}
@@ -91,7 +90,7 @@ func BuildIndexes(ctx context.Context, t Target, release string) error {
 			if !ok {
 				return refuse("schema %s has no table %s of release %s", t.Schema, table.Name, release)
 			}
-			if missing := missingIndexes(&table, there); len(missing) > 0 {
+			if missing := missingIndexes(&table, there, t.Dialect.Product()); len(missing) > 0 {
 				if err := buildIndexes(ctx, conn, t.Dialect, there.Name, missing); err != nil {
 					return err
 				}
@@ -101,10 +100,14 @@ func BuildIndexes(ctx context.Context, t Target, release string) error {
 	})
 }
 
-func missingIndexes(want, have *schema.Table) []schema.Index {
+func missingIndexes(want, have *schema.Table, on schema.Product) []schema.Index {
 	var missing []schema.Index
 	for _, ix := range want.Indexes {
-		if !slices.ContainsFunc(have.Indexes, func(h schema.Index) bool { return strings.EqualFold(h.Name, ix.Name) }) {
+		like := ix
+		if on == schema.SQLServer {
+			like.Name = "" // it makes no indexes by itself, and Babelfish gives them names of its own
+		}
+		if !have.HasIndexLike(like) {
 			missing = append(missing, ix)
 		}
 	}
@@ -134,6 +137,17 @@ func hint(err error) string {
 	return ""
 }
 
+// query runs a query made of strings and SQL.
+func (t Target) query(ctx context.Context, pieces ...any) (*sql.Rows, error) {
+	q := t.Dialect.Bind(dialect.Concat(pieces...))
+	return t.DB.QueryContext(ctx, q.Text, q.Args...)
+}
+
+func (t Target) queryRow(ctx context.Context, pieces ...any) *sql.Row {
+	q := t.Dialect.Bind(dialect.Concat(pieces...))
+	return t.DB.QueryRowContext(ctx, q.Text, q.Args...)
+}
+
 // onSession runs work on a connection that is set up like the engine's: strict,
 // READ COMMITTED, with foreign keys checked.
 func (t Target) onSession(ctx context.Context, work func(*sql.Conn) error) error {
@@ -150,8 +164,8 @@ func (t Target) onSession(ctx context.Context, work func(*sql.Conn) error) error
 	return work(conn)
 }
 
-// connections is how many are used at a time. Databases without bulk loading
-// have one writer anyway.
+// connections is how many are used at a time. More would wait for each other
+// where a load locks the table (RowCopier) or the database.
 func (t Target) connections(wanted int) int {
 	_, bulk := t.Dialect.(dialect.BulkLoader)
 	switch {

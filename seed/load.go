@@ -13,8 +13,7 @@ import (
 
 // Options say how to load. The zero value is fine.
 type Options struct {
-	// Connections is how many load at a time, 0 for 2. A database without bulk
-	// loading takes one.
+	// Connections is how many load at a time, 0 for 2. SQL Server and SQLite take one.
 	Connections int
 	// ChunkTokens is the size of a transaction in tokens, with all that hangs on
 	// them; 0 for 25,000. It is rounded up to whole thousands.
@@ -32,7 +31,7 @@ type Options struct {
 type Result struct {
 	Rows         map[string]int64 // added, by table
 	Resumed      int64            // tokens that an earlier Load had left
-	Bulk         string           // BulkLoadData or BulkInsert
+	Bulk         string           // BulkLoadData, BulkCopy or BulkInsert
 	Seconds      float64          // loading, without indexes
 	IndexSeconds float64          // building indexes, by Fill
 }
@@ -100,6 +99,7 @@ type loader struct {
 	before   map[string]int64 // rows of each table
 	present  []bool           // cells that are there already
 	bulk     dialect.BulkLoader
+	copier   dialect.RowCopier
 	inserts  atomic.Bool // bulk loading is not to be had
 
 	mu     sync.Mutex // for what follows, and for calls of Log and Progress
@@ -126,6 +126,7 @@ func newLoader(ctx context.Context, t Target, s Spec, o Options) (*loader, error
 	l.present = make([]bool, (s.Tokens+cellTokens-1)/cellTokens)
 	l.result = &Result{Rows: l.rows}
 	l.bulk, _ = t.Dialect.(dialect.BulkLoader)
+	l.copier, _ = t.Dialect.(dialect.RowCopier)
 	if l.fillings, err = plan(g.tables(), found); err != nil {
 		return nil, err
 	}
@@ -167,9 +168,13 @@ func (l *loader) load(ctx context.Context) error {
 	if err := l.loadAll(ctx); err != nil {
 		return fmt.Errorf("seeding stopped after %d of %d tokens, the same settings continue it: %w", l.done, l.g.spec.Tokens, err)
 	}
-	l.result.Bulk = BulkLoadData
-	if l.bulk == nil || l.inserts.Load() {
+	switch {
+	case l.copier != nil:
+		l.result.Bulk = BulkCopy
+	case l.bulk == nil || l.inserts.Load():
 		l.result.Bulk = BulkInsert
+	default:
+		l.result.Bulk = BulkLoadData
 	}
 	l.result.Seconds = time.Since(start).Seconds()
 	return nil

@@ -92,7 +92,7 @@ func requireSound(t *testing.T, target seed.Target) {
 
 func requireIndexes(t *testing.T, target seed.Target) {
 	t.Helper()
-	want, err := schema.Release(release)
+	want, err := schema.Release(release, target.Dialect.Product())
 	require.NoError(t, err)
 	got, err := schema.Read(t.Context(), target.DB, target.Dialect, target.Schema)
 	require.NoError(t, err)
@@ -223,7 +223,7 @@ func TestLoadRefusesBeforeItChangesAnything(t *testing.T) {
 func TestUnknownColumnThatNeedsAValueIsRefused(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, target seed.Target) {
-		tables, err := schema.Release(release)
+		tables, err := schema.Release(release, target.Dialect.Product())
 		require.NoError(t, err)
 		require.NoError(t, seed.CreateTables(t.Context(), target, release, ""))
 		_, err = target.DB.ExecContext(t.Context(), "DROP TABLE "+schema.AccessTokenScope)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/tokensweep/tokensweep/dialect"
 	"github.com/tokensweep/tokensweep/schema"
 )
 
@@ -49,7 +50,7 @@ func (l *loader) countAll(ctx context.Context, into map[string]int64) error {
 	for i := range l.fillings {
 		f := &l.fillings[i]
 		var n int64
-		if err := l.target.DB.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+l.target.Dialect.Quote(f.found.Name)).Scan(&n); err != nil {
+		if err := l.target.queryRow(ctx, "SELECT COUNT(*) FROM ", l.target.Dialect.Table(f.found.Name)).Scan(&n); err != nil {
 			return fmt.Errorf("counting the rows of %s: %w", f.found.Name, err)
 		}
 		into[f.name] = n
@@ -64,8 +65,8 @@ func (l *loader) findCells(ctx context.Context) error {
 	cells := map[string]int64{}
 	look := func() error {
 		d := l.target.Dialect
-		rows, err := l.target.DB.QueryContext(ctx, "SELECT "+d.Quote("TOKEN_ID")+" FROM "+d.Quote(l.tokens().found.Name)+
-			" WHERE "+d.Quote("TOKEN_ID")+" IN ("+marks(len(ids))+")", ids...)
+		rows, err := l.target.query(ctx, "SELECT ", d.Quote("TOKEN_ID"), " FROM ", d.Table(l.tokens().found.Name),
+			" WHERE ", d.Quote("TOKEN_ID"), in(ids))
 		if err != nil {
 			return err
 		}
@@ -144,8 +145,8 @@ func (l *loader) compare(ctx context.Context, i int64) error {
 		read[n], dest[n] = d.Read(*c), &got[n]
 	}
 	id := string(l.g.appendTokenID(nil, i))
-	err := l.target.DB.QueryRowContext(ctx, "SELECT "+strings.Join(read, ", ")+" FROM "+d.Quote(f.found.Name)+
-		" WHERE "+d.Quote("TOKEN_ID")+" = ?", id).Scan(dest...)
+	err := l.target.queryRow(ctx, "SELECT ", strings.Join(read, ", "), " FROM ", d.Table(f.found.Name),
+		" WHERE ", d.Quote("TOKEN_ID"), " = ", dialect.Value(id)).Scan(dest...)
 	if err != nil {
 		return fmt.Errorf("reading token %s of an earlier run: %w", id, err)
 	}
@@ -153,7 +154,11 @@ func (l *loader) compare(ctx context.Context, i int64) error {
 	l.g.at(&e, i)
 	for n, c := range f.columns {
 		want := value(c.put(nil, l.g, &e, 0))
-		if have := got[n]; have.Valid != (want != nil) || have.Valid && have.String != want {
+		have := got[n]
+		if found, _ := f.found.Column(f.names[n]); found.Kind == schema.Timestamp {
+			have.String = strings.TrimSuffix(have.String, ".000") // SQL Server shows them
+		}
+		if have.Valid != (want != nil) || have.Valid && have.String != want {
 			return refuse("token %s is there, but not as this seed, size, mix and cut-off make it (%s is %s, not %s): "+
 				"to continue an earlier run repeat its settings and its time zone, or use an empty database", id, f.names[n], show(have), showAny(want))
 		}
@@ -218,8 +223,8 @@ func (l *loader) findRequestIDs(ctx context.Context) error {
 func (l *loader) continueRequestIDs(ctx context.Context, requests *filling, e *entry) error {
 	d := l.target.Dialect
 	var id int64
-	err := l.target.DB.QueryRowContext(ctx, "SELECT "+d.Quote("ID")+" FROM "+d.Quote(requests.found.Name)+" WHERE "+
-		d.Quote("SESSION_DATA_KEY")+" = ?", string(putSessionKey(nil, l.g, e, 0))).Scan(&id)
+	err := l.target.queryRow(ctx, "SELECT ", d.Quote("ID"), " FROM ", d.Table(requests.found.Name), " WHERE ",
+		d.Quote("SESSION_DATA_KEY"), " = ", dialect.Value(string(putSessionKey(nil, l.g, e, 0)))).Scan(&id)
 	if err != nil {
 		return fmt.Errorf("reading the request objects of an earlier run from %s: %w", requests.found.Name, err)
 	}
@@ -228,8 +233,8 @@ func (l *loader) continueRequestIDs(ctx context.Context, requests *filling, e *e
 	if !ok {
 		return nil
 	}
-	err = l.target.DB.QueryRowContext(ctx, "SELECT MIN("+d.Quote("ID")+") FROM "+d.Quote(claims.found.Name)+" WHERE "+
-		d.Quote("REQ_OBJECT_ID")+" = ?", id).Scan(&id)
+	err = l.target.queryRow(ctx, "SELECT MIN(", d.Quote("ID"), ") FROM ", d.Table(claims.found.Name), " WHERE ",
+		d.Quote("REQ_OBJECT_ID"), " = ", dialect.Value(id)).Scan(&id)
 	if err != nil {
 		return fmt.Errorf("reading the claims of an earlier run from %s: %w", claims.found.Name, err)
 	}
@@ -240,7 +245,8 @@ func (l *loader) continueRequestIDs(ctx context.Context, requests *filling, e *e
 // highest returns the highest id of a table, 0 if it is empty.
 func (l *loader) highest(ctx context.Context, table, column string) (int64, error) {
 	var id sql.NullInt64
-	err := l.target.DB.QueryRowContext(ctx, "SELECT MAX("+l.target.Dialect.Quote(column)+") FROM "+l.target.Dialect.Quote(table)).Scan(&id)
+	d := l.target.Dialect
+	err := l.target.queryRow(ctx, "SELECT MAX(", d.Quote(column), ") FROM ", d.Table(table)).Scan(&id)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return 0, fmt.Errorf("reading the highest id of %s: %w", table, err)
 	}

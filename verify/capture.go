@@ -124,12 +124,13 @@ func (src Source) snapshot(ctx context.Context, read func(*sql.Conn) error) erro
 		return err
 	}
 	defer conn.Close()
+	// A session that may have another default schema or isolation level now must
+	// not return to the pool.
+	defer conn.Raw(func(any) error { return driver.ErrBadConn })
 	if d, ok := src.Dialect.(dialect.SchemaUser); ok {
 		if _, err := conn.ExecContext(ctx, d.UseSchema(src.Schema)); err != nil {
 			return fmt.Errorf("using schema %s: %w", src.Schema, err)
 		}
-		// A session that may have another default now must not return to the pool.
-		defer conn.Raw(func(any) error { return driver.ErrBadConn })
 	}
 	for _, statement := range src.Dialect.BeginSnapshot() {
 		if _, err := conn.ExecContext(ctx, statement); err != nil {
@@ -137,7 +138,12 @@ func (src Source) snapshot(ctx context.Context, read func(*sql.Conn) error) erro
 		}
 	}
 	defer conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
-	return read(conn)
+	err = read(conn)
+	if err != nil && src.Dialect.Classify(err) == dialect.NoSnapshot {
+		return fmt.Errorf("the verifier reads all tables as they were at one moment, which the database does not allow: "+
+			"ALTER DATABASE CURRENT SET ALLOW_SNAPSHOT_ISOLATION ON, then run again: %w", err)
+	}
+	return err
 }
 
 // layouts lays out every table of a schema, parents before their children.

@@ -78,7 +78,7 @@ func (l *layout) query(d dialect.Dialect) string {
 	for i, c := range l.columns {
 		columns[i] = d.Read(c)
 	}
-	q := "SELECT " + strings.Join(columns, ", ") + " FROM " + d.Quote(l.table.Name)
+	q := "SELECT " + strings.Join(columns, ", ") + " FROM " + d.Table(l.table.Name)
 	if len(l.order) == 0 {
 		return q
 	}

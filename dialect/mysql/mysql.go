@@ -25,8 +25,17 @@ var (
 // Name returns "mysql".
 func (Dialect) Name() string { return "mysql" }
 
+// Product returns schema.MySQL.
+func (Dialect) Product() schema.Product { return schema.MySQL }
+
 // Quote puts a name between backticks, which work whatever sql_mode says.
 func (Dialect) Quote(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }
+
+// Table is the name in quotes: sessions have a default schema, see UseSchema.
+func (d Dialect) Table(name string) string { return d.Quote(name) }
+
+// Bind changes nothing: the driver takes ?.
+func (Dialect) Bind(statement dialect.SQL) dialect.SQL { return statement }
 
 // Wall is "2006-01-02 15:04:05" in UTC.
 func (Dialect) Wall(t time.Time) string { return t.UTC().Format(time.DateTime) }
@@ -73,6 +82,10 @@ func (Dialect) SessionSetup() []string {
 	}
 }
 
+// DeepCascades is false: MySQL 9.7 leaves orphans at the third level when a row
+// has two children (innodb_native_foreign_keys=OFF, its default).
+func (Dialect) DeepCascades() bool { return false }
+
 // BeginSnapshot starts a consistent read.
 func (Dialect) BeginSnapshot() []string {
 	return []string{"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"}
@@ -82,8 +95,17 @@ func (Dialect) BeginSnapshot() []string {
 // TIMESTAMP in the session's zone.
 func (d Dialect) Read(c schema.Column) string { return d.Quote(c.Name) }
 
-// LockRows is FOR UPDATE.
-func (Dialect) LockRows() string { return " FOR UPDATE" }
+// FromLocked ends in FOR UPDATE.
+func (d Dialect) FromLocked(table string) (from, end string) { return d.Quote(table), " FOR UPDATE" }
+
+// Limit is LIMIT.
+func (Dialect) Limit(rows int) dialect.SQL { return dialect.Concat(" LIMIT ", dialect.Value(rows)) }
+
+// KeyText is the column itself.
+func (Dialect) KeyText(expr string) string { return expr }
+
+// TextLength counts bytes, which is at least the number of characters.
+func (Dialect) TextLength(expr string) string { return "LENGTH(" + expr + ")" }
 
 // DeleteVia joins from the root to the child, in that order: the condition is a
 // key range of the root, and an optimizer without fresh statistics would rather
@@ -112,13 +134,19 @@ func (Dialect) UnlockRun(name string) dialect.SQL {
 // UseSchema is USE.
 func (d Dialect) UseSchema(name string) string { return "USE " + d.Quote(name) }
 
-// LedgerColumns keeps keys as bytes, so that no collation has a say in where a
+// CreateLedger keeps keys as bytes, so that no collation has a say in where a
 // run resumes. 3072 bytes hold 768 characters of utf8mb4, the longest key that
 // InnoDB indexes.
-func (Dialect) LedgerColumns() string {
-	return "RUN_ID CHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, BATCH BIGINT NOT NULL, PHASE VARCHAR(64) NOT NULL, " +
+func (d Dialect) CreateLedger(table string) string {
+	return "CREATE TABLE IF NOT EXISTS " + d.Quote(table) + " (" +
+		"RUN_ID CHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, BATCH BIGINT NOT NULL, PHASE VARCHAR(64) NOT NULL, " +
 		"AFTER_KEY VARBINARY(3072) NULL, THROUGH_KEY VARBINARY(3072) NULL, EXAMINED BIGINT NOT NULL, REMOVED BIGINT NOT NULL, " +
-		"AUDITED BIGINT NOT NULL, DETAIL TEXT NULL, WRITTEN_AT CHAR(19) NOT NULL, PRIMARY KEY (RUN_ID, BATCH)"
+		"AUDITED BIGINT NOT NULL, DETAIL TEXT NULL, WRITTEN_AT CHAR(19) NOT NULL, PRIMARY KEY (RUN_ID, BATCH))"
+}
+
+// Grant names the table by its schema.
+func (Dialect) Grant(privilege, schema, table string) string {
+	return "GRANT SELECT, " + privilege + " ON " + schema + "." + table + " TO that user"
 }
 
 // Classify knows the server's error numbers and the driver's own errors.

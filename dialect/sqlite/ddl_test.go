@@ -11,7 +11,7 @@ import (
 
 func table(t *testing.T, release, name string) schema.Table {
 	t.Helper()
-	d, err := schema.Release(release)
+	d, err := schema.Release(release, schema.MySQL)
 	require.NoError(t, err)
 	found, ok := d.Table(name)
 	require.True(t, ok)

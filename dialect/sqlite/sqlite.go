@@ -20,8 +20,17 @@ var _ dialect.Dialect = Dialect{}
 // Name returns "sqlite".
 func (Dialect) Name() string { return "sqlite" }
 
+// Product returns schema.MySQL.
+func (Dialect) Product() schema.Product { return schema.MySQL }
+
 // Quote puts a name between double quotes.
 func (Dialect) Quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
+
+// Table is the name in quotes.
+func (d Dialect) Table(name string) string { return d.Quote(name) }
+
+// Bind changes nothing: the driver takes ?.
+func (Dialect) Bind(statement dialect.SQL) dialect.SQL { return statement }
 
 // Wall is "2006-01-02 15:04:05" in UTC, the form in which times are stored.
 func (Dialect) Wall(t time.Time) string { return t.UTC().Format(time.DateTime) }
@@ -54,6 +63,9 @@ func (d Dialect) Before(expr, millis string, cutOff time.Time) dialect.SQL {
 // SessionSetup turns foreign keys on, which SQLite leaves off.
 func (Dialect) SessionSetup() []string { return []string{"PRAGMA foreign_keys = ON"} }
 
+// DeepCascades is true.
+func (Dialect) DeepCascades() bool { return true }
+
 // BeginSnapshot starts a read transaction.
 func (Dialect) BeginSnapshot() []string { return []string{"BEGIN"} }
 
@@ -65,8 +77,18 @@ func (d Dialect) Read(c schema.Column) string {
 	return d.Quote(c.Name)
 }
 
-// LockRows is empty: a writing transaction holds the whole database.
-func (Dialect) LockRows() string { return "" }
+// FromLocked only names the table: a writing transaction holds the whole
+// database.
+func (d Dialect) FromLocked(table string) (from, end string) { return d.Quote(table), "" }
+
+// Limit is LIMIT.
+func (Dialect) Limit(rows int) dialect.SQL { return dialect.Concat(" LIMIT ", dialect.Value(rows)) }
+
+// KeyText is the column itself.
+func (Dialect) KeyText(expr string) string { return expr }
+
+// TextLength counts characters.
+func (Dialect) TextLength(expr string) string { return "LENGTH(" + expr + ")" }
 
 // DeleteVia names the child's rows by rowid, because SQLite cannot join in a
 // DELETE.
@@ -79,8 +101,12 @@ func (d Dialect) DeleteVia(path []schema.Hop, where dialect.SQL) dialect.SQL {
 	return dialect.Concat("DELETE FROM ", child, " WHERE rowid IN (SELECT ", child, ".rowid FROM ", from, " WHERE ", where, ")")
 }
 
-// LedgerColumns says the same as MySQL's.
-func (Dialect) LedgerColumns() string {
-	return "RUN_ID TEXT NOT NULL, BATCH INTEGER NOT NULL, PHASE TEXT NOT NULL, AFTER_KEY BLOB, THROUGH_KEY BLOB, EXAMINED INTEGER NOT NULL, " +
-		"REMOVED INTEGER NOT NULL, AUDITED INTEGER NOT NULL, DETAIL TEXT, WRITTEN_AT TEXT NOT NULL, PRIMARY KEY (RUN_ID, BATCH)"
+// CreateLedger says the same as MySQL's.
+func (d Dialect) CreateLedger(table string) string {
+	return "CREATE TABLE IF NOT EXISTS " + d.Quote(table) + " (RUN_ID TEXT NOT NULL, BATCH INTEGER NOT NULL, PHASE TEXT NOT NULL, " +
+		"AFTER_KEY BLOB, THROUGH_KEY BLOB, EXAMINED INTEGER NOT NULL, REMOVED INTEGER NOT NULL, AUDITED INTEGER NOT NULL, " +
+		"DETAIL TEXT, WRITTEN_AT TEXT NOT NULL, PRIMARY KEY (RUN_ID, BATCH))"
 }
+
+// Grant says what there is instead of privileges.
+func (Dialect) Grant(_, _, _ string) string { return "make the file writable for this user" }
