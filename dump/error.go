@@ -12,23 +12,27 @@ type Kind int
 const (
 	// Unreadable: the file cannot be opened or read, or is not a regular file.
 	Unreadable Kind = iota + 1
-	// NotADump: the file is something else, or packed in a way not known here.
+	// NotADump: the file is something else, packed in a way not known here, or
+	// holds what is not restored, such as commands to sqlcmd.
 	NotADump
 	// Truncated: the file stops before the dump does.
 	Truncated
-	// Damaged: the compressed data do not unpack.
+	// Damaged: the compressed data do not unpack, or a backup file is damaged.
 	Damaged
-	// BadEncoding: bytes that are no UTF-8 where the dump promises UTF-8, or a
-	// character set that this package cannot read.
+	// BadEncoding: bytes that are no UTF-8 where the dump promises UTF-8 or a
+	// script needs it, or a character set that this package cannot read.
 	BadEncoding
-	// WhichSchema: the dump has several schemas and none was chosen, or not the
-	// one that was.
+	// WhichSchema: the dump has several schemas (databases, of SQL Server) and
+	// none was chosen, or not the one that was.
 	WhichSchema
-	// WrongServer: the server does not know what the dump uses.
+	// WrongServer: the server does not know what the dump uses, or the dump is for
+	// another product.
 	WrongServer
-	// TooLarge: a statement is larger than the server's max_allowed_packet.
+	// TooLarge: a statement is larger than the server's max_allowed_packet, or a
+	// batch larger than is read at once (64 MiB).
 	TooLarge
-	// BadTarget: there is no current schema to restore into, or it is not empty.
+	// BadTarget: there is no current schema to restore into, it is not empty or of
+	// another collation, or the server cannot make the database there.
 	BadTarget
 	// Failed: the server refused a statement for another reason, or was lost.
 	Failed

@@ -12,22 +12,27 @@ const TokenTable = "IDN_OAUTH2_ACCESS_TOKEN"
 
 // Flavors of servers.
 const (
-	MySQL   = "MySQL"
-	MariaDB = "MariaDB"
+	MySQL     = "MySQL"
+	MariaDB   = "MariaDB"
+	SQLServer = "SQL Server"
 )
 
 // Info is what a dump says about itself, and what became of it.
 type Info struct {
+	// Format is what kind of file it is. Of a backup file no more is known than
+	// that until a server has read it.
+	Format Format
 	// Tool is the program that wrote the dump with its version, as in its first
 	// line ("MySQL dump 10.13 Distrib 9.7.4"); empty when the dump has no comments.
 	Tool string
-	// Flavor is the product of the server the dump came from: MySQL, MariaDB, or
-	// empty when the dump does not say.
+	// Flavor is the product of the server the dump came from: MySQL, MariaDB,
+	// SQLServer, or empty when the dump does not say.
 	Flavor string
 	// ServerVersion is that server's version, such as "10.11.19-MariaDB"; may be empty.
 	ServerVersion string
 	// Charset is the character set of the text in lower case: that of the first SET NAMES
-	// of the dump, utf8mb4 when it has none.
+	// of the dump, utf8mb4 when it has none; for a script that of the file: utf-8,
+	// utf-16le or utf-16be.
 	Charset string
 	// Lines and Bytes are the length of the uncompressed text.
 	Lines, Bytes int64
@@ -39,7 +44,7 @@ type Info struct {
 	// want of a better one; zero without a stamp.
 	CompletedClock time.Time
 
-	// Schema is the chosen schema; its name is empty when a dump of one schema
+	// Schema is the chosen schema, for SQL Server the chosen database; its name is empty when a dump of one schema
 	// does not give it.
 	Schema string
 	// Schemas are the schemas in the dump, in its order and without the server's
@@ -49,15 +54,29 @@ type Info struct {
 	// TIME_ZONE='+00:00', so that TIMESTAMP values are the same instants on any
 	// server. False with --skip-tz-utc: they are wall clocks of the original
 	// server's zone, and are read in the default zone of the connection to
-	// Restore, which must be that same zone.
+	// Restore, which must be that same zone. Always false for SQL Server, whose
+	// DATETIME has no zone.
 	TimesInUTC bool
 	// TimesUnstated: the dump has no header (--compact) and so does not say its
 	// zone. TimesInUTC is then what the tool does by itself: mariadb-dump --compact
 	// writes UTC, mysqldump --compact the server's zone. It is a guess, since
 	// --tz-utc and --skip-tz-utc leave no trace.
 	TimesUnstated bool
-	// Largest is the largest statement of the chosen schema.
+	// Largest is the largest statement of the chosen schema, in a script the
+	// largest batch, or piece of one that is run by itself.
 	Largest Size
+	// TokenSchema is the schema inside of the SQL Server database that holds
+	// TokenTable, usually dbo; empty when the file does not say, and for MySQL.
+	TokenSchema string
+	// Rows counts the rows that a script inserts, by schema.table of the chosen
+	// database; -1 when only a server can tell. nil for other formats.
+	Rows map[string]int64
+	// Compatibility is the compatibility level of the chosen database of a script,
+	// 150 for SQL Server 2019; 0 when it does not say.
+	Compatibility int
+	// Notes are what the reader of a report should know about the file, such as
+	// foreign keys that are not checked; a sentence each.
+	Notes []string
 
 	// Statements were run, or would be; Skipped were not, and SkippedKinds says
 	// which: the statement's first words, or OtherSchemas, or UnresolvedView.
@@ -75,10 +94,13 @@ type Info struct {
 	key    string // of the chosen schema in the dump: Schema, or empty when it is not named
 }
 
-// Keys of Info.SkippedKinds that are no statements.
+// Keys of Info.SkippedKinds that are no statements. The last two follow a kind:
+// "CREATE PROCEDURE on what the script does not hold".
 const (
-	OtherSchemas   = "statements of other schemas"
-	UnresolvedView = "CREATE VIEW on what the dump does not hold"
+	OtherSchemas         = "statements of other schemas"
+	UnresolvedView       = "CREATE VIEW on what the dump does not hold"
+	Unresolved           = " on what the script does not hold"
+	NamesAnotherDatabase = " that names another database"
 )
 
 // Schema is one schema in a dump.

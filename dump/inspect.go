@@ -10,9 +10,12 @@ import (
 
 // Options choose what is done with a dump. The zero value will do.
 type Options struct {
-	// Schema is the schema to restore. Empty: the only one in the dump, or the
-	// only one that holds TokenTable.
+	// Schema is the schema to restore, of SQL Server the database. Empty: the only
+	// one in the dump, or the only one that holds TokenTable.
 	Schema string
+	// For is the product of the server that the dump is for: MySQL, MariaDB or
+	// SQLServer. A file that is for another one is refused. Empty: any.
+	For string
 	// Inspected is the result of Inspect for the same file and Schema; without
 	// it Restore inspects the file first.
 	Inspected *Info
@@ -23,22 +26,39 @@ type Options struct {
 	Progress func(done, total int64)
 }
 
-// Inspect reads a whole dump and says what it is. It needs no server.
+// Inspect reads a whole dump and says what it is. It needs no server. Of a
+// backup file it says no more than that it is one.
 //
 // The error is an [*Error] for a fault in the dump. With the kind WhichSchema
 // the Info is there too, and its Schemas are the choice.
 func Inspect(ctx context.Context, path string, o Options) (*Info, error) {
-	w, err := newWalker(ctx, path, o.Progress)
+	src, err := open(ctx, path, o.Progress)
 	if err != nil {
 		return nil, inFile(err, path)
 	}
-	defer w.close()
-	in := inspection{walker: w, found: map[string]*contents{}}
-	if err := in.read(); err != nil {
+	defer src.close()
+	if err := src.suits(o.For); err != nil {
 		return nil, inFile(err, path)
 	}
-	info, err := in.result(o.Schema)
+	src.decide(o.For)
+	var info *Info
+	switch src.format {
+	case Backup:
+		info = &Info{Format: Backup, Flavor: SQLServer, Schema: o.Schema, chosen: true}
+	case Script:
+		info, err = inspectScript(src, o.Schema)
+	default:
+		info, err = inspectDump(src, o.Schema)
+	}
 	return info, inFile(err, path)
+}
+
+func inspectDump(src *source, wanted string) (*Info, error) {
+	in := inspection{walker: newWalker(src), found: map[string]*contents{}}
+	if err := in.read(); err != nil {
+		return nil, err
+	}
+	return in.result(wanted)
 }
 
 // inspection collects what the statements of each schema come to.
@@ -163,7 +183,7 @@ func (in *inspection) result(wanted string) (*Info, error) {
 			info.Schemas = append(info.Schemas, c.Schema)
 		}
 	}
-	name, err := choose(info.Schemas, wanted)
+	name, err := choose(info.Schemas, wanted, "schemas")
 	if err != nil {
 		return info, err
 	}
@@ -205,14 +225,14 @@ func (in *inspection) count(chosen *contents) {
 	}
 }
 
-// choose picks the schema to restore. The name is empty for a dump of one
-// schema that does not name it.
-func choose(schemas []Schema, wanted string) (string, error) {
+// choose picks the schema to restore; noun is what schemas are called. The name
+// is empty for a dump of one schema that does not name it.
+func choose(schemas []Schema, wanted, noun string) (string, error) {
 	if len(schemas) == 0 {
-		return "", fault(NotADump, 0, nil, "the file holds no table and no row: give the output of mysqldump or mariadb-dump")
+		return "", fault(NotADump, 0, nil, "the file holds no table and no row: give the output of mysqldump or mariadb-dump, or a script of SQL Server with its data")
 	}
 	if wanted != "" {
-		return named(schemas, wanted)
+		return named(schemas, wanted, noun)
 	}
 	if len(schemas) == 1 {
 		return schemas[0].Name, nil
@@ -227,14 +247,14 @@ func choose(schemas []Schema, wanted string) (string, error) {
 	case 1:
 		return withTokens[0].Name, nil
 	case 0:
-		return "", fault(WhichSchema, 0, nil, "the dump holds %d schemas and none with the table %s: choose one with --schema: %s",
-			len(schemas), TokenTable, list(schemas))
+		return "", fault(WhichSchema, 0, nil, "the dump holds %d %s and none with the table %s: choose one with --schema: %s",
+			len(schemas), noun, TokenTable, list(schemas))
 	}
-	return "", fault(WhichSchema, 0, nil, "the dump holds %d schemas with the table %s: choose one with --schema: %s",
-		len(withTokens), TokenTable, list(withTokens))
+	return "", fault(WhichSchema, 0, nil, "the dump holds %d %s with the table %s: choose one with --schema: %s",
+		len(withTokens), noun, TokenTable, list(withTokens))
 }
 
-func named(schemas []Schema, wanted string) (string, error) {
+func named(schemas []Schema, wanted, noun string) (string, error) {
 	var alike []string
 	for _, s := range schemas {
 		if s.Name == wanted {
@@ -250,7 +270,7 @@ func named(schemas []Schema, wanted string) (string, error) {
 	case len(schemas) == 1 && schemas[0].Name == "":
 		return "", nil
 	}
-	return "", fault(WhichSchema, 0, nil, "the dump holds no schema %q: it holds %s", wanted, list(schemas))
+	return "", fault(WhichSchema, 0, nil, "the dump holds no %s %q: it holds %s", strings.TrimSuffix(noun, "s"), wanted, list(schemas))
 }
 
 func list(schemas []Schema) string {

@@ -10,17 +10,32 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
 )
 
 // The largest window of a zstd stream, and with it the memory to unpack one:
 // what the zstd tool takes without asking.
 const zstdWindow = 128 << 20
 
-// source is the uncompressed text of a dump.
+// source is the uncompressed text of a dump in UTF-8, or the beginning of a backup.
 type source struct {
 	text    *bufio.Reader
 	closers []func() error
+	// format is 0 for a text that does not tell.
+	format   Format
+	encoding string // of the file: utf8Text and so on
 }
+
+// Encodings of a text.
+const (
+	utf8Text = "utf-8"
+	utf16LE  = "utf-16le"
+	utf16BE  = "utf-16be"
+)
+
+// window is the size of buffers; it is what peek can look at.
+const window = sniffed
 
 func (s *source) Read(p []byte) (int, error) { return s.text.Read(p) }
 
@@ -30,8 +45,8 @@ func (s *source) close() {
 	}
 }
 
-// open opens a dump and unpacks it. The text that it delivers has no byte order
-// mark and is not UTF-16.
+// open opens a dump, unpacks it and finds out what it is. The text that it
+// delivers has no byte order mark; UTF-16 becomes UTF-8.
 func open(ctx context.Context, path string, progress func(done, total int64)) (_ *source, err error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -51,15 +66,18 @@ func open(ctx context.Context, path string, progress func(done, total int64)) (_
 		return nil, fault(Unreadable, 0, nil, "the dump must be a regular file, since it is read twice")
 	}
 	raw := &meter{ctx: ctx, src: f, total: stat.Size(), report: progress}
-	if s.text, err = s.unpack(bufio.NewReaderSize(raw, 64<<10)); err != nil {
+	if s.text, err = s.unpack(bufio.NewReaderSize(raw, window)); err != nil {
 		return nil, err
 	}
-	return s, checkStart(s.text)
+	if s.format == Backup {
+		return s, nil
+	}
+	return s, s.look()
 }
 
 // unpack finds out how the file is packed.
 func (s *source) unpack(raw *bufio.Reader) (*bufio.Reader, error) {
-	start, err := raw.Peek(6)
+	start, err := raw.Peek(8)
 	if len(start) == 0 {
 		if err == io.EOF {
 			return nil, fault(NotADump, 0, nil, "the file is empty")
@@ -82,6 +100,9 @@ func (s *source) unpack(raw *bufio.Reader) (*bufio.Reader, error) {
 		}
 		s.closers = append(s.closers, func() error { z.Close(); return nil })
 		unpacked = z
+	case isBackup(start):
+		s.format = Backup
+		return raw, nil
 	default:
 		for magic, name := range foreign {
 			if bytes.HasPrefix(start, []byte(magic)) {
@@ -90,43 +111,70 @@ func (s *source) unpack(raw *bufio.Reader) (*bufio.Reader, error) {
 		}
 		return raw, nil
 	}
-	return bufio.NewReaderSize(unpacked, 64<<10), nil
+	return bufio.NewReaderSize(unpacked, window), nil
 }
 
 // foreign lists the first bytes of packers that are not read here.
 var foreign = map[string]string{
 	"BZh":              "a bzip2 file",
 	"\xfd7zXZ\x00":     "an xz file",
-	"PK\x03\x04":       "a zip archive",
+	"PK\x03\x04":       "a zip archive (a .bacpac is one too, and cannot be restored here: give a script or a .bak)",
 	"7z\xbc\xaf\x27":   "a 7z archive",
 	"\x04\x22\x4d\x18": "an lz4 file",
 }
 
-// checkStart refuses text that is no SQL by its first bytes and skips a byte
-// order mark.
-func checkStart(text *bufio.Reader) error {
-	start, err := text.Peek(512)
-	if len(start) == 0 {
-		if err == io.EOF {
-			return fault(NotADump, 0, nil, "the file is empty")
-		}
-		return readFault(err, 0)
+// look refuses text that is no SQL by its first bytes, turns UTF-16 into UTF-8
+// and guesses the format.
+func (s *source) look() error {
+	start, err := s.peek(512)
+	if err != nil {
+		return err
 	}
-	const utf16 = "the dump is UTF-16, as output redirected in Windows PowerShell becomes: dump again with --result-file=FILE instead of > FILE"
+	s.encoding = utf8Text
 	switch {
-	case bytes.HasPrefix(start, []byte{0xff, 0xfe}), bytes.HasPrefix(start, []byte{0xfe, 0xff}):
-		return fault(BadEncoding, 1, nil, utf16)
+	case len(start) == 0:
+		return fault(NotADump, 0, nil, "the file is empty")
+	case bytes.HasPrefix(start, []byte{0xff, 0xfe}):
+		s.decode(utf16LE, unicode.LittleEndian)
+	case bytes.HasPrefix(start, []byte{0xfe, 0xff}):
+		s.decode(utf16BE, unicode.BigEndian)
+	case bytes.HasPrefix(start, []byte{0xef, 0xbb, 0xbf}):
+		_, _ = s.text.Discard(3) // they were just seen
+	default:
+		if err := notText(start); err != nil {
+			return err
+		}
+	}
+	if start, err = s.peek(sniffed); err != nil {
+		return err
+	}
+	s.format = guess(start)
+	if s.format == MySQLDump && s.encoding != utf8Text {
+		return fault(BadEncoding, 1, nil, "the dump is UTF-16, as output redirected in Windows PowerShell becomes: dump again with --result-file=FILE instead of > FILE")
+	}
+	return nil
+}
+
+// decode turns UTF-16 with a byte order mark into UTF-8.
+func (s *source) decode(name string, order unicode.Endianness) {
+	s.encoding = name
+	text := transform.NewReader(s.text, unicode.UTF16(order, unicode.ExpectBOM).NewDecoder())
+	s.text = bufio.NewReaderSize(text, window)
+}
+
+// notText refuses what is no SQL.
+func notText(start []byte) error {
+	switch {
+	case isBackup(start):
+		return fault(NotADump, 0, nil, "this is a packed backup file of SQL Server: unpack it first, since the server reads it by itself")
 	case len(start) > 262 && bytes.Equal(start[257:262], []byte("ustar")):
 		return fault(NotADump, 0, nil, "this is a tar archive: unpack it first and give the .sql file in it")
 	case len(start) > 1 && (start[0] == 0) != (start[1] == 0):
-		return fault(BadEncoding, 1, nil, utf16)
+		return fault(BadEncoding, 1, nil, "the text is UTF-16 without a byte order mark: script again as \"Unicode text\", or dump again with --result-file=FILE instead of > FILE")
 	case bytes.IndexByte(start, 0) >= 0:
-		return fault(NotADump, 1, nil, "this is a binary file: give the output of mysqldump or mariadb-dump")
+		return fault(NotADump, 1, nil, "this is a binary file: give the output of mysqldump or mariadb-dump, or a script or a backup (.bak) of SQL Server")
 	case bytes.HasPrefix(start, []byte("<?xml")):
 		return fault(NotADump, 1, nil, "this is an XML dump: dump again without --xml")
-	case bytes.HasPrefix(start, []byte{0xef, 0xbb, 0xbf}):
-		_, err = text.Discard(3)
-		return err
 	}
 	return nil
 }

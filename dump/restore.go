@@ -23,27 +23,42 @@ const (
 )
 
 // Restore restores one schema of a dump into the current schema of db, which
-// must be empty. It inspects the dump first unless o.Inspected is given, and
+// must be empty: for a script of SQL Server, one database of it into the current
+// database. It inspects the dump first unless o.Inspected is given, and
 // then runs it on one connection of its own that is closed afterwards.
 //
-// The user needs all rights on the schema. Views, triggers and routines become
+// The user needs all rights on the schema, on SQL Server the role db_owner. Views, triggers and routines become
 // that user's. When an error comes while statements run, what was restored
 // until then stays: throw the schema away. The error is an [*Error], or the
 // one of ctx.
 func Restore(ctx context.Context, db *sql.DB, path string, o Options) (*Info, error) {
+	product := productOf(db)
 	info := o.Inspected
 	if info == nil || !info.chosen || o.Schema != "" && o.Schema != info.Schema {
 		var err error
-		if info, err = Inspect(ctx, path, Options{Schema: o.Schema, Log: o.Log}); err != nil {
+		if info, err = Inspect(ctx, path, Options{Schema: o.Schema, For: product, Log: o.Log}); err != nil {
 			return nil, err
 		}
 	}
+	if err := (&source{format: info.Format}).suits(product); err != nil {
+		return nil, inFile(err, path)
+	}
 	result := *info
 	result.Statements, result.Skipped, result.SkippedKinds, result.Adjusted = 0, 0, map[string]int{}, map[string]int{}
-	r := &restore{info: &result, log: o.Log}
-	if r.log == nil {
-		r.log = func(string, ...any) {}
+	result.Notes = slices.Clone(info.Notes)
+	if o.Log == nil {
+		o.Log = func(string, ...any) {}
 	}
+	switch info.Format {
+	case Backup:
+		return nil, inFile(fault(BadTarget, 0, nil, "a backup file is restored by the server itself, with RestoreBackup"), path)
+	case Script:
+		if err := restoreScript(ctx, db, path, &result, o); err != nil {
+			return nil, inFile(err, path)
+		}
+		return &result, nil
+	}
+	r := &restore{info: &result, log: o.Log}
 	if err := r.connect(ctx, db); err != nil {
 		return nil, inFile(err, path)
 	}
@@ -153,11 +168,12 @@ func (r *restore) disconnect() {
 }
 
 func (r *restore) runAll(ctx context.Context, path string, progress func(done, total int64)) error {
-	w, err := newWalker(ctx, path, progress)
+	src, err := open(ctx, path, progress)
 	if err != nil {
 		return err
 	}
-	defer w.close()
+	defer src.close()
+	w := newWalker(src)
 	for {
 		it, err := w.next()
 		switch {

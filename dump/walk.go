@@ -1,7 +1,6 @@
 package dump
 
 import (
-	"context"
 	"io"
 	"strings"
 )
@@ -18,7 +17,6 @@ type item struct {
 // walker reads the statements of a dump and follows what they do to the
 // session and to the current schema.
 type walker struct {
-	src   *source
 	split *splitter
 	head  header
 	info  *Info
@@ -33,18 +31,13 @@ type walker struct {
 // it was told to, and less than hurts.
 const keepStatement = 1 << 28
 
-func newWalker(ctx context.Context, path string, progress func(done, total int64)) (*walker, error) {
-	src, err := open(ctx, path, progress)
-	if err != nil {
-		return nil, err
-	}
-	w := &walker{src: src, info: &Info{}, vars: variables{}}
+func newWalker(src *source) *walker {
+	w := &walker{info: &Info{}, vars: variables{}}
 	w.head.info = w.info
+	w.info.Format = MySQLDump
 	w.split = newSplitter(src, keepStatement, w.remark)
-	return w, nil
+	return w
 }
-
-func (w *walker) close() { w.src.close() }
 
 // remark takes a comment or message between statements.
 func (w *walker) remark(line int64, text string) {

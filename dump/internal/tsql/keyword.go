@@ -1,0 +1,57 @@
+package tsql
+
+import "strings"
+
+// keywords are the words that the parser looks for.
+var keywords = func() map[string]string {
+	known := map[string]string{}
+	for _, list := range []string{statementWords, objectWords, clauseWords} {
+		for _, w := range strings.Fields(list) {
+			known[w] = w
+		}
+	}
+	return known
+}()
+
+const (
+	// statementWords begin a statement wherever they stand in a batch, but for
+	// the exceptions that parser.begins knows.
+	statementWords = `SELECT INSERT UPDATE DELETE MERGE TRUNCATE CREATE ALTER DROP GRANT DENY REVOKE EXEC EXECUTE
+		SET USE PRINT RAISERROR DECLARE IF WHILE BEGIN RETURN BREAK CONTINUE GOTO WAITFOR BACKUP RESTORE DBCC KILL
+		SHUTDOWN RECONFIGURE CHECKPOINT COMMIT ROLLBACK SAVE OPEN CLOSE FETCH DEALLOCATE BULK REVERT SETUSER`
+	// objectWords follow CREATE, ALTER and DROP.
+	objectWords = `TABLE VIEW PROCEDURE PROC FUNCTION TRIGGER INDEX TYPE SEQUENCE SCHEMA DEFAULT RULE SYNONYM STATISTICS
+		PARTITION XML DATABASE USER LOGIN ROLE APPLICATION SERVER FULLTEXT SEARCH CERTIFICATE SYMMETRIC ASYMMETRIC MASTER
+		COLUMNSTORE CREDENTIAL ENDPOINT EVENT MESSAGE CONTRACT QUEUE SERVICE ROUTE REMOTE BROKER AUTHORIZATION AVAILABILITY
+		RESOURCE WORKLOAD EXTERNAL ASSEMBLY CRYPTOGRAPHIC SECURITY AGGREGATE UNIQUE CLUSTERED NONCLUSTERED PRIMARY SPATIAL`
+	clauseWords = `ON WITH AFTER BEFORE FOR UNION EXCEPT INTERSECT ALL INTO FROM JOIN VALUES TO AS COLUMN CONSTRAINT EXISTS NOT
+		OR TRAN TRANSACTION DISTRIBUTED DIALOG CONVERSATION TRY CATCH ATOMIC END ELSE CASE ADD NOCHECK CHECK FOREIGN KEY
+		ENABLE DISABLE COLLATE TEXTIMAGE_ON REFERENCES USING APPLY IDENTITY_INSERT TRANSFER WHERE GROUP ORDER HAVING
+		OPTION ROWS ROW OFF OPENROWSET OPENQUERY OPENDATASOURCE THROW`
+)
+
+// unreserved are keywords that can be names without quotes.
+var unreserved = words("TYPE SEQUENCE SYNONYM ROLE LOGIN APPLICATION SERVER SEARCH CERTIFICATE SYMMETRIC ASYMMETRIC MASTER COLUMNSTORE CREDENTIAL" +
+	" ENDPOINT EVENT MESSAGE CONTRACT QUEUE SERVICE ROUTE REMOTE BROKER AVAILABILITY RESOURCE WORKLOAD ASSEMBLY CRYPTOGRAPHIC SECURITY" +
+	" AGGREGATE SPATIAL PARTITION XML AFTER BEFORE DIALOG CONVERSATION TRY CATCH ATOMIC ENABLE DISABLE TRANSFER ROWS ROW THROW")
+
+// starters are the statementWords.
+var starters = words(statementWords)
+
+// objects are the objectWords and what may stand in front of them.
+var objects = words("OR " + objectWords)
+
+// keyword is the word in upper case if it is known, and empty if it is not.
+func keyword(word []byte) string {
+	if len(word) > len("IDENTITY_INSERT") {
+		return ""
+	}
+	var upper [len("IDENTITY_INSERT")]byte
+	for i, c := range word {
+		if 'a' <= c && c <= 'z' {
+			c -= 'a' - 'A'
+		}
+		upper[i] = c
+	}
+	return keywords[string(upper[:len(word)])]
+}
