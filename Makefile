@@ -24,7 +24,7 @@ run: ## clean 100,000 made-up tokens and verify every row (installs nothing)
 build: ## build bin/tokensweep
 	$(GO) build -o bin/tokensweep ./cmd/tokensweep
 
-prepare: ## get Docker, MySQL and MariaDB for the tests; says what it could not get
+prepare: ## get Docker, MySQL, MariaDB and SQL Server for the tests; says what it could not get
 	@scripts/prepare.sh
 
 # One package at a time: they share the machine's databases, and measure time.
@@ -44,4 +44,5 @@ lint: ## check format, go vet, staticcheck
 	$(GO) run $(STATICCHECK) ./...
 
 clean: ## remove what was built
-	rm -rf bin .tokensweep.env
+	rm -rf bin
+	@scripts/prepare.sh --forget

@@ -12,14 +12,11 @@ import (
 	"strconv"
 	"sync"
 
-	mysqldriver "github.com/go-sql-driver/mysql"
 	"github.com/moby/moby/api/pkg/stdcopy"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
-	tcmariadb "github.com/testcontainers/testcontainers-go/modules/mariadb"
-	tcmysql "github.com/testcontainers/testcontainers-go/modules/mysql"
 )
 
 // claimLabel is the label of our containers that says which claim they belong
@@ -30,22 +27,58 @@ const claimLabel = "org.tokensweep.claim"
 // its standard input ends; that is an attached connection of this process, so
 // the container goes with this process however it ends. SIGTERM, because SIGKILL
 // does not reach process 1; again and again, because an entry point that still
-// prepares the data ignores it.
+// prepares the data ignores it; and SIGKILL for all others after a while, because
+// one that does not hand the signal on ends with what it waits for.
 const leashScript = `
 exec 3<&0
-(cat <&3 >/dev/null; while kill -TERM 1; do sleep 1; done) >/dev/null 2>&1 &
+(cat <&3 >/dev/null; n=0; while kill -TERM 1; do sleep 1; n=$((n+1)); [ $n -lt 5 ] || kill -KILL -1; done) >/dev/null 2>&1 &
 exec "$@" </dev/null 3<&-
 `
 
-// startContainer starts an image on the Docker engine of this machine.
-func startContainer(ctx context.Context, o Options, db string) (_ node, err error) {
+// containerKind is what the containers of one product need said differently.
+type containerKind struct {
+	db       string
+	official string // the image of the product's vendor
+	variable string // environment variable that names another
+	fallback string // image tried where the official one is not here, or ""
+	note     string // what to know of the image where it cannot be had, or ""
+	port     string
+	// allowed refuses what the user has not agreed to; nil for nothing.
+	allowed func(Options) error
+	// run is that of the testcontainers module.
+	run func(ctx context.Context, image string, o ...testcontainers.ContainerCustomizer) (testcontainers.Container, error)
+	// options are those of the module, and arguments for the image's own command.
+	// memory is the engine's, in bytes.
+	options func(o Options, password string, memory int64) (module []testcontainers.ContainerCustomizer, arguments []string)
+	// data is the directory that may be in memory for Options.Fast, "" for none.
+	data string
+	// ready waits until the server at the address takes a login.
+	ready func(ctx context.Context, s *containerServer, address string, o Options) (node, error)
+}
+
+// runOf makes a plain nil of a module's nil container, which has a type of its own.
+func runOf[T any, C interface {
+	*T
+	testcontainers.Container
+}](run func(context.Context, string, ...testcontainers.ContainerCustomizer) (C, error)) func(context.Context, string, ...testcontainers.ContainerCustomizer) (testcontainers.Container, error) {
+	return func(ctx context.Context, image string, o ...testcontainers.ContainerCustomizer) (testcontainers.Container, error) {
+		c, err := run(ctx, image, o...)
+		if c == nil {
+			return nil, err
+		}
+		return c, err
+	}
+}
+
+// start starts an image on the Docker engine of this machine.
+func (k containerKind) start(ctx context.Context, o Options) (_ node, err error) {
 	docker, err := connectDocker(ctx)
 	if err != nil {
-		return nil, &UnavailableError{Wanted: "a container of " + productName(db), Reasons: []string{err.Error()}, Err: err}
+		return nil, &UnavailableError{Wanted: "a container of " + productName(k.db), Reasons: []string{err.Error()}, Err: err}
 	}
-	image, err := chooseImage(ctx, docker, o, db)
+	image, err := k.image(ctx, docker, o)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, docker.Close())
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -54,7 +87,7 @@ func startContainer(ctx context.Context, o Options, db string) (_ node, err erro
 	if err != nil {
 		return nil, err
 	}
-	s := &containerServer{claim: c, name: "tokensweep-" + randomPassword()[:12], docker: docker, image: image, db: db, password: randomPassword(), died: make(chan struct{})}
+	s := &containerServer{claim: c, name: "tokensweep-" + randomHex(6), docker: docker, image: image, kind: k, password: randomPassword(), died: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.stop())
@@ -73,7 +106,8 @@ type containerServer struct {
 	claim     *claim
 	name      string // known before it is made, so that it is never lost
 	docker    *testcontainers.DockerClient
-	image, db string
+	kind      containerKind
+	image     string
 	password  string
 	local     bool // see isLocal
 	container testcontainers.Container
@@ -97,39 +131,22 @@ func (s *containerServer) start(ctx context.Context, o Options) (node, error) {
 	// nobody asks for any more, after its removal failed.
 	create, cancel := context.WithTimeout(context.WithoutCancel(ctx), startTimeout)
 	defer cancel()
-	// Either module returns a container along with an error, and a nil of its own
-	// type rather than nil if there is none.
-	if s.db == MariaDB {
-		c, failed := tcmariadb.Run(create, s.image, options...)
-		if c != nil {
-			s.container = c
-		}
-		err = failed
-	} else {
-		c, failed := tcmysql.Run(create, s.image, options...)
-		if c != nil {
-			s.container = c
-		}
-		err = failed
+	if s.container, err = s.kind.run(create, s.image, options...); err != nil {
+		return nil, err
 	}
+	address, err := s.address(ctx)
 	if err != nil {
 		return nil, err
 	}
-	login := mysqldriver.NewConfig()
-	login.User, login.Passwd, login.Net = "root", s.password, "tcp"
-	if login.Addr, err = s.address(ctx); err != nil {
-		return nil, err
-	}
-	n := &mysqlNode{login: tuned(login), via: Container + " " + s.image, end: s.stop}
-	return n, n.settle(ctx, s.died, o.ServerZone)
+	return s.kind.ready(ctx, s, address, o)
 }
 
 // address is where this machine reaches the server.
 func (s *containerServer) address(ctx context.Context) (string, error) {
 	if !s.local {
-		return s.container.PortEndpoint(ctx, "3306/tcp", "")
+		return s.container.PortEndpoint(ctx, s.kind.port, "")
 	}
-	port, err := s.container.MappedPort(ctx, "3306/tcp")
+	port, err := s.container.MappedPort(ctx, s.kind.port)
 	if err != nil {
 		return "", err
 	}
@@ -147,15 +164,10 @@ func (s *containerServer) options(ctx context.Context, o Options) ([]testcontain
 	if err != nil {
 		return nil, err
 	}
-	command := slices.Concat(image.Config.Entrypoint, image.Config.Cmd, tuning(o, info.Info.MemTotal))
-	login := tcmysql.WithUsername("root")
-	password, database := tcmysql.WithPassword(s.password), tcmysql.WithDatabase("")
-	if s.db == MariaDB {
-		login, password, database = tcmariadb.WithUsername("root"), tcmariadb.WithPassword(s.password), tcmariadb.WithDatabase("")
-	}
+	module, arguments := s.kind.options(o, s.password, info.Info.MemTotal)
+	command := slices.Concat(image.Config.Entrypoint, image.Config.Cmd, arguments)
 	s.local = isLocal(s.docker, info.Info.Name)
-	return []testcontainers.ContainerCustomizer{
-		login, password, database,
+	return append(module,
 		testcontainers.WithLogger(quiet{}),
 		testcontainers.WithEntrypoint("/bin/sh", "-c", leashScript, "tokensweep-leash"),
 		testcontainers.WithCmd(command...),
@@ -163,20 +175,20 @@ func (s *containerServer) options(ctx context.Context, o Options) ([]testcontain
 		testcontainers.WithLabels(map[string]string{claimLabel: s.claim.dir}),
 		testcontainers.WithConfigModifier(func(c *container.Config) { c.OpenStdin, c.StdinOnce = true, true }),
 		testcontainers.CustomizeRequestOption(func(r *testcontainers.GenericContainerRequest) error {
-			r.WaitingFor, r.ExposedPorts = nil, []string{"3306/tcp"}
+			r.WaitingFor, r.ExposedPorts = nil, []string{s.kind.port}
 			r.LifecycleHooks = append(r.LifecycleHooks, testcontainers.ContainerLifecycleHooks{PreStarts: []testcontainers.ContainerHook{s.attach}})
 			return nil
 		}),
 		testcontainers.WithHostConfigModifier(func(h *container.HostConfig) {
 			h.AutoRemove = true
 			if s.local {
-				h.PortBindings = network.PortMap{network.MustParsePort("3306/tcp"): {{HostIP: netip.AddrFrom4([4]byte{127, 0, 0, 1})}}}
+				h.PortBindings = network.PortMap{network.MustParsePort(s.kind.port): {{HostIP: netip.AddrFrom4([4]byte{127, 0, 0, 1})}}}
 			}
-			if o.Fast {
-				h.Tmpfs = map[string]string{"/var/lib/mysql": "rw"}
+			if o.Fast && s.kind.data != "" {
+				h.Tmpfs = map[string]string{s.kind.data: "rw"}
 			}
 		}),
-	}, nil
+	), nil
 }
 
 // attach ties the container to this process and listens to what it says.

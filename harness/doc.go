@@ -18,6 +18,12 @@
 // connection that the operating system closes. What even that misses (the machine
 // crashed) is swept when the next server is started.
 //
+// SQL Server has no process. It comes from a container, for which the user has
+// to accept Microsoft's licence (Options.AcceptEULA), or from the server that the
+// environment variable TOKENSWEEP_SQLSERVER_DSN names: throw-away databases are
+// made and dropped there, and what else is there is left alone. If this process
+// is killed, such a database stays; its name begins with tokensweep_.
+//
 // # In a test
 //
 // [ForTest] gives a test a fresh schema. The servers behind it are shared by all
@@ -33,5 +39,5 @@
 //
 // A test is skipped only if no server of that kind can be had, see
 // [UnavailableError], and fails even then if the environment variable
-// TOKENSWEEP_REQUIRE lists the kind, as in TOKENSWEEP_REQUIRE=mysql,mariadb.
+// TOKENSWEEP_REQUIRE lists the kind, as in TOKENSWEEP_REQUIRE=mysql,sqlserver.
 package harness

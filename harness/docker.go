@@ -14,14 +14,6 @@ import (
 	tclog "github.com/testcontainers/testcontainers-go/log"
 )
 
-// Images, the official ones and the one that scripts/mysql-image.sh builds for
-// machines that cannot pull.
-const (
-	officialMySQL   = "mysql:8.4"
-	officialMariaDB = "mariadb:11.4"
-	localMySQL      = "tokensweep/mysql:debian"
-)
-
 // Time limits: an engine answers at once or not at all; a pull may take long,
 // but not without progress.
 const (
@@ -109,14 +101,15 @@ func settleRyuk(ctx context.Context) error {
 // ryukImage is the one of testcontainers-go v0.45.0, which does not export it.
 const ryukImage = "testcontainers/ryuk:0.14.0"
 
-// chooseImage finds an image that is here, or pulls one.
-func chooseImage(ctx context.Context, docker *testcontainers.DockerClient, o Options, db string) (string, error) {
-	official, variable, fallback := officialMySQL, "TOKENSWEEP_MYSQL_IMAGE", localMySQL
-	if db == MariaDB {
-		official, variable, fallback = officialMariaDB, "TOKENSWEEP_MARIADB_IMAGE", ""
+// image finds an image that is here, or pulls one.
+func (k containerKind) image(ctx context.Context, docker *testcontainers.DockerClient, o Options) (string, error) {
+	if k.allowed != nil {
+		if err := k.allowed(o); err != nil {
+			return "", err
+		}
 	}
-	wanted, hint := []string{official, fallback}, ", and "+variable+" names no other"
-	if named := firstOf(o.Image, os.Getenv(variable)); named != "" {
+	wanted, hint := []string{k.official, k.fallback}, k.note+", and "+k.variable+" names no other"
+	if named := firstOf(o.Image, os.Getenv(k.variable)); named != "" {
 		wanted, hint = []string{named}, ""
 	}
 	for _, image := range wanted {
@@ -137,7 +130,7 @@ func chooseImage(ctx context.Context, docker *testcontainers.DockerClient, o Opt
 			return "", ctx.Err()
 		}
 		return "", &UnavailableError{
-			Wanted:  "a container of " + productName(db),
+			Wanted:  "a container of " + productName(k.db),
 			Reasons: []string{fmt.Sprintf("the image %s is not here and cannot be pulled (%v)%s", wanted[0], err, hint)},
 			Err:     err,
 		}

@@ -14,36 +14,69 @@ import (
 	mysqldriver "github.com/go-sql-driver/mysql"
 )
 
-// openDSN connects to a server, or a file, of the user's.
+// openDSN connects to a schema, or a file, of the user's.
 func openDSN(ctx context.Context, o Options) (*Target, error) {
+	s, err := serverOf(o)
+	if err != nil {
+		return nil, err
+	}
+	if s.unnamed != nil {
+		return nil, s.unnamed
+	}
+	t, err := s.node.target(ctx, s.place, o.WritersZone)
+	if err != nil {
+		return nil, err
+	}
+	t.log = o.Log
+	if !t.is(o.DB) {
+		return nil, errors.Join(s.otherKind(t, o.DB), t.Close())
+	}
+	o.log("using %s at %s", t.Server, s.address)
+	return t, nil
+}
+
+// userServer is a server of the user's, or a file, as a DSN names it.
+type userServer struct {
+	node    node
+	address string // e.g. "db:3306", or the file's path
+	place   place
+	unnamed error // why place is none to work in, or nil
+}
+
+func (s userServer) otherKind(t *Target, wanted string) error {
+	return &OptionError{Problem: fmt.Sprintf("the server at %s is %s %s, not %s: name the right kind or none",
+		s.address, t.Server.Product, t.Server.Version, productName(wanted))}
+}
+
+// serverOf reads the DSN; it does not connect.
+func serverOf(o Options) (userServer, error) {
 	if path, ok := sqlitePath(o); ok {
-		return openFile(ctx, path)
+		return fileOf(path)
+	}
+	if o.DB == SQLServer {
+		return sqlServerOf(o)
 	}
 	c, err := parseDSN(o.DSN)
 	if err != nil {
-		return nil, err
+		return userServer{}, err
 	}
 	if err := agreeOnZone(c, o.WritersZone); err != nil {
-		return nil, err
+		return userServer{}, err
 	}
-	if o.Schema != "" {
-		c.DBName = o.Schema
+	s := userServer{node: &mysqlNode{login: tuned(c), via: DSN}, address: c.Addr, place: place{name: firstOf(o.Schema, c.DBName)}}
+	if s.place.name == "" {
+		s.unnamed = &OptionError{Problem: "the DSN names no schema: put it after the last /, as in user:password@tcp(" + c.Addr + ")/schema"}
 	}
-	schema := c.DBName
-	if schema == "" {
-		return nil, &OptionError{Problem: "the DSN names no schema: put it after the last /, as in user:password@tcp(" + c.Addr + ")/schema"}
-	}
-	n := &mysqlNode{login: tuned(c), via: DSN}
-	t, err := n.target(ctx, schema, o.WritersZone)
+	return s, nil
+}
+
+func sqlServerOf(o Options) (userServer, error) {
+	c, err := parseSQLServer(o.DSN)
 	if err != nil {
-		return nil, err
+		return userServer{}, err
 	}
-	if o.DB != Auto && productName(o.DB) != t.Server.Product {
-		return nil, errors.Join(&OptionError{Problem: fmt.Sprintf("the server at %s is %s %s, not %s: name the right kind or none",
-			c.Addr, t.Server.Product, t.Server.Version, productName(o.DB))}, t.Close())
-	}
-	o.log("using %s at %s", t.Server, c.Addr)
-	return t, nil
+	return userServer{node: &sqlServerNode{login: c, via: DSN, fast: o.Fast}, address: address(c),
+		place: place{name: c.Database, schema: o.Schema}, unnamed: ownDatabase(c.Database)}, nil
 }
 
 // sqlitePath finds out whether a DSN is that of an SQLite file.
@@ -64,18 +97,18 @@ func sqlitePath(o Options) (string, bool) {
 	return o.DSN, err == nil && info.Mode().IsRegular()
 }
 
-func openFile(ctx context.Context, path string) (*Target, error) {
+func fileOf(path string) (userServer, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, &UnavailableError{Wanted: "the SQLite file " + path, Reasons: []string{"it cannot be read: check the path"}, Err: err}
+		return userServer{}, &UnavailableError{Wanted: "the SQLite file " + path, Reasons: []string{"it cannot be read: check the path"}, Err: err}
 	}
 	if !info.Mode().IsRegular() {
-		return nil, &OptionError{Problem: path + " is no file"}
+		return userServer{}, &OptionError{Problem: path + " is no file"}
 	}
 	if path, err = filepath.Abs(path); err != nil {
-		return nil, err
+		return userServer{}, err
 	}
-	return (&sqliteNode{via: DSN}).target(ctx, path, "")
+	return userServer{node: &sqliteNode{via: DSN}, address: path, place: place{name: path}}, nil
 }
 
 // dsnForm is how a DSN has to look.

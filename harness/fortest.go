@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -35,7 +36,7 @@ var shared = pool{servers: map[string]*sharedServer{}}
 // to ask. A failure is remembered, so that a hundred tests do not wait for a
 // hundred failures.
 func (p *pool) start(_ context.Context, c candidate, o Options) (node, error) {
-	key := strings.Join(append([]string{c.db, c.via, o.Image, o.ServerZone}, o.ServerArgs...), "\x00")
+	key := strings.Join(append([]string{c.db, c.via, o.Image, o.ServerZone, strconv.FormatBool(o.AcceptEULA)}, o.ServerArgs...), "\x00")
 	p.mu.Lock()
 	s, ok := p.servers[key]
 	if !ok {
@@ -45,6 +46,9 @@ func (p *pool) start(_ context.Context, c candidate, o Options) (node, error) {
 	p.mu.Unlock()
 	// Not the context of the test: the server outlives it. Each step has a time limit.
 	s.once.Do(func() { s.node, s.err = c.start(context.Background(), o) })
+	if errors.Is(s.err, errEULA) { // a test cannot accept it
+		return nil, &UnavailableError{Wanted: wanted(o), Reasons: []string{s.err.Error()}, Err: s.err}
+	}
 	return s.node, s.err
 }
 
@@ -65,11 +69,13 @@ func (p *pool) stop() error {
 // ForTest gives a test a fresh schema on a server as the options say, and drops
 // it when the test ends. All tests of the binary share the servers; throw-away
 // ones are always Fast (use Open for one that is not). With Options.DSN the
-// schema is made on that server.
+// schema is made on that server, and so are those of SQLServer on the one that
+// TOKENSWEEP_SQLSERVER_DSN names.
 //
 // Where no such server can be had the test is skipped, unless the environment
 // variable TOKENSWEEP_REQUIRE lists the kind; a test that names the way as well is
-// skipped unless it lists kind:way. Any other problem, and a DSN at which nobody answers, fails it.
+// skipped unless it lists kind:way. Any other problem, and a DSN at which nobody
+// answers, fails it.
 func ForTest(t testing.TB, o Options) *Target {
 	t.Helper()
 	o.Fast = true
@@ -78,7 +84,7 @@ func ForTest(t testing.TB, o Options) *Target {
 	}
 	target, err := forTest(t.Context(), o)
 	var unavailable *UnavailableError
-	if errors.As(err, &unavailable) && o.DSN == "" && !required(o) {
+	if errors.As(err, &unavailable) && !named(o) && !required(o) {
 		t.Skipf("%v", err)
 	}
 	if err != nil {
@@ -98,19 +104,20 @@ func forTest(ctx context.Context, o Options) (*Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Via == DSN {
-		t, err := openDSN(ctx, o)
-		if err != nil {
-			return nil, err
-		}
-		fresh, err := t.NewSchema(ctx, "")
-		return fresh, errors.Join(err, t.Close())
+	if o.DSN != "" {
+		return openFresh(ctx, o)
 	}
 	n, err := startFirst(ctx, o, shared.start)
 	if err != nil {
 		return nil, err
 	}
-	return newSchema(ctx, n, "", o.WritersZone)
+	return newSchema(ctx, n, "", o)
+}
+
+// named reports whether the user says which server it is to be: then there is
+// one, and if it does not answer, that is a failure.
+func named(o Options) bool {
+	return o.DSN != "" || strings.EqualFold(o.DB, SQLServer) && !strings.EqualFold(o.Via, Container) && lentDSN() != ""
 }
 
 // required reports whether the environment forbids to skip for these options.

@@ -3,13 +3,16 @@
 package harness_test
 
 import (
+	"archive/tar"
 	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -108,7 +111,11 @@ func TestChild(t *testing.T) {
 
 // cancelled interrupts the start at several moments.
 func cancelled(t *testing.T, o harness.Options) {
-	for _, after := range []time.Duration{0, 50 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond, 800 * time.Millisecond} {
+	moments := []time.Duration{0, 50 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond, 800 * time.Millisecond}
+	if o.DB == harness.SQLServer {
+		moments = append(moments, 3*time.Second) // it starts more slowly
+	}
+	for _, after := range moments {
 		ctx, cancel := context.WithTimeout(t.Context(), after)
 		target, err := harness.Open(ctx, o)
 		if err == nil {
@@ -163,9 +170,13 @@ func becomesEmpty(t *testing.T, list func(*testing.T, string) []string, temp str
 
 func onEveryWay(t *testing.T, test func(*testing.T, harness.Options)) {
 	t.Parallel()
-	for _, o := range append(servers, harness.Options{DB: harness.SQLite, Via: harness.Embedded}) {
+	ways := slices.Concat(servers, []harness.Options{{DB: harness.SQLServer, Via: harness.Container}, {DB: harness.SQLite, Via: harness.Embedded}})
+	for _, o := range ways {
 		t.Run(o.DB+" "+o.Via, func(t *testing.T) {
 			t.Parallel()
+			if o.DB == harness.SQLServer {
+				harness.ForTest(t, o) // skips where its licence is not accepted
+			}
 			test(t, o)
 		})
 	}
@@ -282,4 +293,32 @@ func TestContainerWithoutOwnerIsSwept(t *testing.T) {
 	require.Contains(t, running(t, temp), "container /"+name, "who does not use Docker leaves it alone")
 	startChild(t, temp, o, "closes").await()
 	require.Empty(t, leftovers(t, temp))
+}
+
+// inContainer reads a file of the container in which a target's server is, as
+// the server's account may.
+func inContainer(t *testing.T, target *harness.Target, path string) string {
+	t.Helper()
+	_, image, _ := strings.Cut(target.Server.Via, " ")
+	docker, err := client.New(client.FromEnv)
+	require.NoError(t, err)
+	defer docker.Close()
+	containers, err := docker.ContainerList(t.Context(), client.ContainerListOptions{Filters: make(client.Filters).Add("label", "org.tokensweep.claim").Add("ancestor", image)})
+	require.NoError(t, err)
+	for _, c := range containers.Items {
+		found, err := docker.CopyFromContainer(t.Context(), c.ID, client.CopyFromContainerOptions{SourcePath: path})
+		if err != nil {
+			continue // another one
+		}
+		defer found.Content.Close()
+		archive := tar.NewReader(found.Content)
+		header, err := archive.Next()
+		require.NoError(t, err)
+		require.Equal(t, os.FileMode(0o644), header.FileInfo().Mode().Perm())
+		content, err := io.ReadAll(archive)
+		require.NoError(t, err)
+		return string(content)
+	}
+	t.Fatalf("no container has %s", path)
+	return ""
 }

@@ -61,11 +61,11 @@ func (n *mysqlNode) session(schema string, s Session) *mysqldriver.Config {
 	return c
 }
 
-func (n *mysqlNode) connect(ctx context.Context, schema string, s Session) (*sql.DB, error) {
+func (n *mysqlNode) connect(ctx context.Context, p place, s Session) (*sql.DB, error) {
 	if s.Zone != "" && !zoneText.MatchString(s.Zone) {
 		return nil, &OptionError{Problem: fmt.Sprintf("%q is no time zone: use a name such as Europe/Berlin or an offset such as +05:30", s.Zone)}
 	}
-	c := n.session(schema, s)
+	c := n.session(p.name, s)
 	connector, err := mysqldriver.NewConnector(c)
 	if err != nil {
 		return nil, errors.New("the connection settings are not usable") // err may hold the password
@@ -78,12 +78,12 @@ func (n *mysqlNode) connect(ctx context.Context, schema string, s Session) (*sql
 	return db, nil
 }
 
-func (n *mysqlNode) target(ctx context.Context, schema, zone string) (*Target, error) {
-	db, err := n.connect(ctx, schema, Session{Zone: zone})
+func (n *mysqlNode) target(ctx context.Context, p place, zone string) (*Target, error) {
+	db, err := n.connect(ctx, p, Session{Zone: zone})
 	if err != nil {
 		return nil, err
 	}
-	t := &Target{DB: db, Dialect: mysql.Dialect{}, Schema: schema, node: n, place: schema, zone: zone}
+	t := &Target{DB: db, Dialect: mysql.Dialect{}, Schema: p.name, node: n, place: p, zone: zone}
 	if t.Server, err = describe(ctx, db, n.via); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -109,7 +109,7 @@ func describe(ctx context.Context, db *sql.DB, via string) (Server, error) {
 
 // admin runs statements without a schema.
 func (n *mysqlNode) admin(ctx context.Context, statements ...string) error {
-	db, err := n.connect(ctx, "", Session{})
+	db, err := n.connect(ctx, place{}, Session{})
 	if err != nil {
 		return err
 	}
@@ -126,32 +126,34 @@ func (n *mysqlNode) admin(ctx context.Context, statements ...string) error {
 // character set with one byte a character, or their indexes are too long.
 const productCollation = "latin1_swedish_ci"
 
-func (n *mysqlNode) create(ctx context.Context, name, collation string) (string, error) {
+func (n *mysqlNode) create(ctx context.Context, name, collation string, _ func(string, ...any)) (place, error) {
 	if collation == "" {
 		collation = productCollation
 	}
 	err := n.admin(ctx, "CREATE DATABASE "+mysql.Dialect{}.Quote(name)+" COLLATE "+mysql.Dialect{}.Quote(collation))
 	if (mysql.Dialect{}).Classify(err) == dialect.Denied {
-		return "", &OptionError{Problem: fmt.Sprintf("the user %s may not create schemas: grant CREATE and DROP on `tokensweep\\_%%`.*", n.login.User), Err: err}
+		return place{}, &OptionError{Problem: fmt.Sprintf("the user %s may not create schemas: grant CREATE and DROP on `tokensweep\\_%%`.*", n.login.User), Err: err}
 	}
 	if err != nil {
-		return "", fmt.Errorf("creating the schema %s: %w", name, err)
+		return place{}, fmt.Errorf("creating the schema %s: %w", name, err)
 	}
-	return name, nil
+	return place{name: name}, nil
 }
 
-func (n *mysqlNode) drop(ctx context.Context, schema string) error {
-	err := n.admin(ctx, "DROP DATABASE IF EXISTS "+mysql.Dialect{}.Quote(schema))
-	if class := (mysql.Dialect{}).Classify(err); n.end != nil && (class == dialect.Unreachable || class == dialect.Disconnected) {
+func (n *mysqlNode) drop(ctx context.Context, p place) error {
+	err := n.admin(ctx, "DROP DATABASE IF EXISTS "+mysql.Dialect{}.Quote(p.name))
+	if class := (mysql.Dialect{}).Classify(err); n.owned() && (class == dialect.Unreachable || class == dialect.Disconnected) {
 		return nil // the throw-away server went first, and the schema with it
 	}
 	if err != nil {
-		return fmt.Errorf("dropping the schema %s: %w", schema, err)
+		return fmt.Errorf("dropping the schema %s: %w", p.name, err)
 	}
 	return nil
 }
 
-func (n *mysqlNode) dsn(schema string) string { return n.session(schema, Session{}).FormatDSN() }
+func (n *mysqlNode) dsn(p place) string { return n.session(p.name, Session{}).FormatDSN() }
+
+func (n *mysqlNode) owned() bool { return n.end != nil }
 
 func (n *mysqlNode) stop() error {
 	if n.end == nil {
@@ -163,7 +165,10 @@ func (n *mysqlNode) stop() error {
 // settle waits until a new server takes the administrator's login and gives it
 // its default time zone. died is closed if the server ends instead.
 func (n *mysqlNode) settle(ctx context.Context, died <-chan struct{}, zone string) error {
-	if err := n.await(ctx, died); err != nil {
+	quick := *n
+	quick.login = n.login.Clone()
+	quick.login.Timeout = time.Second
+	if err := await(ctx, died, func() error { return quick.admin(ctx, "DO 1") }); err != nil {
 		return err
 	}
 	if zone == "" {
@@ -179,13 +184,10 @@ func (n *mysqlNode) settle(ctx context.Context, died <-chan struct{}, zone strin
 // errDied says that a server ended by itself while it was awaited.
 var errDied = errors.New("the server ended while it was starting")
 
-// await tries to log in until it works.
-func (n *mysqlNode) await(ctx context.Context, died <-chan struct{}) error {
-	quick := *n
-	quick.login = n.login.Clone()
-	quick.login.Timeout = time.Second
+// await tries to log in until it works. died is closed if the server ends instead.
+func await(ctx context.Context, died <-chan struct{}, login func() error) error {
 	for {
-		err := quick.admin(ctx, "DO 1")
+		err := login()
 		if err == nil {
 			return nil
 		}

@@ -2,9 +2,7 @@ package harness
 
 import (
 	"context"
-	"crypto/rand"
 	"database/sql"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -16,10 +14,10 @@ import (
 
 // Server describes where a target lives.
 type Server struct {
-	Product string // "MySQL", "MariaDB", "SQLite"
-	Version string // as the server says it, e.g. "10.11.19-MariaDB-0+deb12u1"
-	Via     string // e.g. "container mysql:8.4", "process mariadbd", "dsn", "embedded"
-	Zone    string // the sessions' time zone, e.g. "+00:00", "UTC", "Europe/Berlin"; "" on SQLite, which has none
+	Product string // "MySQL", "MariaDB", "SQLite", "SQL Server"; what answers as SQL Server goes by its own name, e.g. "Azure SQL Database", "Babelfish"
+	Version string // as the server says it, e.g. "10.11.19-MariaDB-0+deb12u1"; of SQL Server e.g. "2022 CU14 (16.0.4135.4), Developer Edition"
+	Via     string // e.g. "container mysql:8.4", "process mariadbd", "dsn", "server of TOKENSWEEP_SQLSERVER_DSN", "embedded"
+	Zone    string // the sessions' time zone, e.g. "+00:00", "UTC", "Europe/Berlin"; "" on SQLite and SQL Server, which have none
 }
 
 // String is one phrase for a log line.
@@ -29,13 +27,14 @@ func (s Server) String() string { return s.Product + " " + s.Version + ", " + s.
 type Target struct {
 	DB        *sql.DB // sessions in Server.Zone, see Options.WritersZone
 	Dialect   dialect.Dialect
-	Schema    string // "main" on SQLite
+	Schema    string // "main" on SQLite; on SQL Server one in the database that the sessions are in, mostly "dbo"
 	Server    Server
 	Temporary bool // the schema is made for this target and goes with it
 
 	node   node
-	place  string // what node calls the schema
+	place  place
 	zone   string // Options.WritersZone
+	log    func(format string, args ...any)
 	remove func(context.Context) error
 	closed sync.Once
 	result error
@@ -45,25 +44,34 @@ type Target struct {
 type Session struct {
 	User     string // "" for the target's own, with its password
 	Password string
-	Zone     string // time zone, "" for the server's default. SQLite ignores it
+	Zone     string // time zone, "" for the server's default. SQLite ignores it, SQL Server refuses it
 }
 
 // closeTimeout is how long Close waits for a server to go.
 const closeTimeout = 30 * time.Second
 
+// place is where a node keeps a schema.
+type place struct {
+	name   string // the schema; the file on SQLite, the database on SQL Server
+	schema string // the schema in the database of SQL Server, "" for the login's default; "" on others
+}
+
 // node is a running database that has schemas.
 type node interface {
 	// target connects to a schema in that time zone ("" for the default).
-	target(ctx context.Context, place, zone string) (*Target, error)
+	target(ctx context.Context, p place, zone string) (*Target, error)
 	// connect opens a pool.
-	connect(ctx context.Context, place string, s Session) (*sql.DB, error)
+	connect(ctx context.Context, p place, s Session) (*sql.DB, error)
 	// create makes a schema of that name and says how target finds it. The collation
-	// "" is productCollation.
-	create(ctx context.Context, name, collation string) (place string, err error)
-	drop(ctx context.Context, place string) error
+	// "" is the node's default.
+	create(ctx context.Context, name, collation string, log func(string, ...any)) (place, error)
+	drop(ctx context.Context, p place) error
 	// dsn is how another program connects, with the password.
-	dsn(place string) string
-	// stop ends the server and removes all that was made for it. Further calls do nothing.
+	dsn(p place) string
+	// owned reports whether stop ends the server and removes all that was made for
+	// it. On a server of the user's it does nothing, so that schemas have to be dropped.
+	owned() bool
+	// stop may be called again.
 	stop() error
 }
 
@@ -78,38 +86,62 @@ func Open(ctx context.Context, o Options) (*Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Via == DSN {
+	if o.DSN != "" {
 		return openDSN(ctx, o)
 	}
+	return openThrowAway(ctx, o)
+}
+
+// openFresh gets a schema that is made for the caller, be it on a server of the
+// user's.
+func openFresh(ctx context.Context, o Options) (*Target, error) {
+	o, err := o.normalize()
+	if err != nil {
+		return nil, err
+	}
+	if o.DSN == "" {
+		return openThrowAway(ctx, o)
+	}
+	s, err := serverOf(o)
+	if err != nil {
+		return nil, err
+	}
+	t, err := newSchema(ctx, s.node, "", o)
+	if err != nil {
+		return nil, err
+	}
+	if !t.is(o.DB) {
+		return nil, errors.Join(s.otherKind(t, o.DB), t.Close())
+	}
+	o.log("using %s at %s", t.Server, s.address)
+	return t, nil
+}
+
+// openThrowAway starts a server, or makes a schema on the one that is there for
+// that.
+func openThrowAway(ctx context.Context, o Options) (*Target, error) {
 	n, err := startFirst(ctx, o, startAlone)
 	if err != nil {
 		return nil, err
 	}
-	t, err := throwAway(ctx, n, o)
+	t, err := newSchema(ctx, n, "", o)
 	if err != nil {
 		return nil, errors.Join(err, n.stop())
+	}
+	if n.owned() {
+		t.remove = func(context.Context) error { return n.stop() }
+	}
+	if !t.is(o.DB) {
+		return nil, errors.Join(&OptionError{Problem: fmt.Sprintf("%s is %s %s, not %s: name the right kind or another image",
+			t.Server.Via, t.Server.Product, t.Server.Version, productName(o.DB))}, t.Close())
 	}
 	o.log("using %s", t.Server)
 	return t, nil
 }
 
-// throwAway makes the first schema of a server that ends with it.
-func throwAway(ctx context.Context, n node, o Options) (*Target, error) {
-	place, err := n.create(ctx, "tokensweep", "")
-	if err != nil {
-		return nil, err
-	}
-	t, err := n.target(ctx, place, o.WritersZone)
-	if err != nil {
-		return nil, err
-	}
-	if o.DB != Auto && productName(o.DB) != t.Server.Product {
-		return nil, errors.Join(&OptionError{Problem: fmt.Sprintf("%s is %s %s, not %s: name the right kind or another image",
-			t.Server.Via, t.Server.Product, t.Server.Version, productName(o.DB))}, t.Close())
-	}
-	t.Temporary = true
-	t.remove = func(context.Context) error { return n.stop() }
-	return t, nil
+// is reports whether a target is of that kind.
+func (t *Target) is(db string) bool {
+	return db == Auto || productName(db) == t.Server.Product || t.Dialect.Name() == db && db == SQLServer
 }
 
 // candidate is one way to get a throw-away server.
@@ -122,14 +154,18 @@ type candidate struct {
 func candidates(o Options) []candidate {
 	var found []candidate
 	for _, c := range []candidate{
-		{MySQL, Container, func(ctx context.Context, o Options) (node, error) { return startContainer(ctx, o, MySQL) }},
-		{MariaDB, Container, func(ctx context.Context, o Options) (node, error) { return startContainer(ctx, o, MariaDB) }},
+		{MySQL, Container, mysqlContainer().start},
+		{MariaDB, Container, mariadbContainer().start},
 		{MySQL, Process, func(ctx context.Context, o Options) (node, error) { return startProcess(ctx, o, MySQL) }},
 		{MariaDB, Process, func(ctx context.Context, o Options) (node, error) { return startProcess(ctx, o, MariaDB) }},
+		{SQLServer, DSN, borrowSQLServer},
+		{SQLServer, Container, sqlServerContainer().start},
 		{SQLite, Embedded, startSQLite},
 	} {
 		switch {
 		case o.DB != Auto && o.DB != c.db, o.Via != Auto && o.Via != c.via:
+		case o.DB == Auto && c.db == SQLServer: // it is slow to start and needs a licence accepted
+		case c.db == SQLServer && c.via == Container && o.Via == Auto && lentDSN() != "": // the server named is meant
 		case o.DB == Auto && c.db == MariaDB && c.via == Container: // one pull is enough to wait for
 		case c.via == Embedded && len(o.ServerArgs) > 0: // they ask for a real server
 		default:
@@ -183,26 +219,27 @@ func wanted(o Options) string {
 }
 
 // NewSchema makes a schema of its own on the same server, with sessions in the
-// same time zone, for work that runs in parallel. The collation "" is
-// latin1_swedish_ci, which the product's tables need; SQLite ignores it. Closing the schema drops it; it has to be
-// closed before the target of the server is.
+// same time zone, for work that runs in parallel; on SQL Server it is a database
+// of its own with the schema dbo. The collation "" is latin1_swedish_ci on MySQL
+// and MariaDB, since the product's tables need a character set with one byte a
+// character, and SQL_Latin1_General_CP1_CI_AS on SQL Server, as it is installed;
+// SQLite ignores it. Closing the schema drops it; it has to be closed before the
+// target of the server is.
 func (t *Target) NewSchema(ctx context.Context, collation string) (*Target, error) {
-	return newSchema(ctx, t.node, collation, t.zone)
+	return newSchema(ctx, t.node, collation, Options{WritersZone: t.zone, Log: t.log})
 }
 
-func newSchema(ctx context.Context, n node, collation, zone string) (*Target, error) {
-	var random [6]byte
-	_, _ = rand.Read(random[:]) // never fails
-	place, err := n.create(ctx, "tokensweep_"+hex.EncodeToString(random[:]), collation)
+func newSchema(ctx context.Context, n node, collation string, o Options) (*Target, error) {
+	p, err := n.create(ctx, "tokensweep_"+randomHex(6), collation, o.log)
 	if err != nil {
 		return nil, err
 	}
-	t, err := n.target(ctx, place, zone)
+	t, err := n.target(ctx, p, o.WritersZone)
 	if err != nil {
-		return nil, errors.Join(err, n.drop(context.WithoutCancel(ctx), place))
+		return nil, errors.Join(err, n.drop(context.WithoutCancel(ctx), p))
 	}
-	t.Temporary = true
-	t.remove = func(ctx context.Context) error { return n.drop(ctx, place) }
+	t.log, t.Temporary = o.Log, true
+	t.remove = func(ctx context.Context) error { return n.drop(ctx, p) }
 	return t, nil
 }
 
@@ -213,7 +250,8 @@ func (t *Target) Connect(ctx context.Context, s Session) (*sql.DB, error) {
 }
 
 // ConnectionString is the DSN (SQLite: path) with which another program reaches
-// the target. It holds the password: hand it over, never print it.
+// the target. On SQL Server it names the database, but not the schema, which
+// no DSN can. It holds the password: hand it over, never print it.
 func (t *Target) ConnectionString() string { return t.node.dsn(t.place) }
 
 // Close disconnects and removes everything that was made for the target. It may

@@ -5,11 +5,14 @@ import (
 	"database/sql"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/tokensweep/tokensweep/dialect"
+	"github.com/tokensweep/tokensweep/dialect/sqlserver"
 	"github.com/tokensweep/tokensweep/harness"
 )
 
@@ -22,7 +25,18 @@ var servers = []harness.Options{
 	{DB: harness.MariaDB, Via: harness.Process},
 }
 
+// sqlServers are the ways to a SQL Server.
+var sqlServers = []harness.Options{
+	{DB: harness.SQLServer, Via: harness.DSN},
+	{DB: harness.SQLServer, Via: harness.Container},
+}
+
 var embedded = harness.Options{DB: harness.SQLite}
+
+// everywhere is on what every test can run that needs no product of its own.
+func everywhere() []harness.Options {
+	return slices.Concat(servers, sqlServers, []harness.Options{embedded})
+}
 
 // on runs a test in parallel on a fresh schema of each of the servers.
 func on(t *testing.T, servers []harness.Options, test func(*testing.T, *harness.Target)) {
@@ -51,26 +65,40 @@ func ask(t *testing.T, db *sql.DB, query string, args ...any) string {
 }
 
 func TestTargetSaysWhatItIs(t *testing.T) {
-	products := map[string]bool{"MySQL": true, "MariaDB": true, "SQLite": true}
-	on(t, append(servers, embedded), func(t *testing.T, target *harness.Target) {
+	on(t, everywhere(), func(t *testing.T, target *harness.Target) {
 		s := target.Server
-		require.Contains(t, products, s.Product)
 		require.NotEmpty(t, s.Version)
 		require.True(t, target.Temporary)
-		if s.Product == "SQLite" {
+		switch target.Dialect.Name() {
+		case "sqlite":
+			require.Equal(t, "SQLite", s.Product)
 			require.Equal(t, "main", target.Schema)
 			require.Equal(t, "embedded", s.Via)
 			require.Empty(t, s.Zone)
-			return
+		case "sqlserver":
+			banner := ask(t, target.DB, "SELECT @@VERSION")
+			if strings.Contains(banner, "Babelfish") {
+				require.Equal(t, "Babelfish", s.Product)
+				require.Regexp(t, `^\d+\.\d+(\.\d+)? on PostgreSQL \d+`, s.Version)
+			} else {
+				require.Contains(t, banner, "Microsoft")
+				require.Contains(t, s.Product, "SQL")
+				require.Contains(t, s.Version, ask(t, target.DB, "SELECT CAST(SERVERPROPERTY('ProductVersion') AS VARCHAR(99))"))
+			}
+			require.Equal(t, target.Schema, ask(t, target.DB, "SELECT SCHEMA_NAME()"))
+			require.Equal(t, sqlserver.Dialect{Schema: target.Schema}, target.Dialect)
+			require.Empty(t, s.Zone, "a DATETIME has none")
+		default:
+			require.Contains(t, []string{"MySQL", "MariaDB"}, s.Product)
+			require.Equal(t, target.Schema, ask(t, target.DB, "SELECT DATABASE()"))
+			require.Equal(t, s.Version, ask(t, target.DB, "SELECT VERSION()"))
+			require.Equal(t, "+00:00", s.Zone)
 		}
-		require.Equal(t, target.Schema, ask(t, target.DB, "SELECT DATABASE()"))
-		require.Equal(t, s.Version, ask(t, target.DB, "SELECT VERSION()"))
-		require.Equal(t, "+00:00", s.Zone)
 	})
 }
 
 func TestSchemasOnOneServerAreSeparate(t *testing.T) {
-	on(t, append(servers, embedded), func(t *testing.T, a *harness.Target) {
+	on(t, everywhere(), func(t *testing.T, a *harness.Target) {
 		b, err := a.NewSchema(t.Context(), "")
 		require.NoError(t, err)
 		run(t, a.DB, "CREATE TABLE t (i INT)", "INSERT INTO t VALUES (1)")
@@ -78,13 +106,20 @@ func TestSchemasOnOneServerAreSeparate(t *testing.T) {
 		require.Equal(t, "1", ask(t, a.DB, "SELECT COUNT(*) FROM t"))
 		require.Equal(t, "0", ask(t, b.DB, "SELECT COUNT(*) FROM t"))
 
+		gone := func() { require.NoFileExists(t, b.ConnectionString()) }
+		switch a.Dialect.Name() {
+		case "mysql":
+			gone = func() {
+				require.Equal(t, "0", ask(t, a.DB, "SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ?", b.Schema))
+			}
+		case "sqlserver":
+			name := ask(t, b.DB, "SELECT DB_NAME()")
+			require.NotEqual(t, name, ask(t, a.DB, "SELECT DB_NAME()"))
+			gone = func() { requireNoDatabase(t, a, name) }
+		}
 		require.NoError(t, b.Close())
 		require.NoError(t, b.Close(), "closing again does nothing")
-		if a.Server.Product != "SQLite" {
-			require.Equal(t, "0", ask(t, a.DB, "SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ?", b.Schema))
-		} else {
-			require.NoFileExists(t, b.ConnectionString())
-		}
+		gone()
 		require.Equal(t, "1", ask(t, a.DB, "SELECT COUNT(*) FROM t"))
 	})
 }

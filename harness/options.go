@@ -9,9 +9,10 @@ import (
 
 // Kinds of database for Options.DB.
 const (
-	MySQL   = "mysql"
-	MariaDB = "mariadb"
-	SQLite  = "sqlite"
+	MySQL     = "mysql"
+	MariaDB   = "mariadb"
+	SQLServer = "sqlserver"
+	SQLite    = "sqlite"
 )
 
 // Ways to get a database for Options.Via.
@@ -28,28 +29,42 @@ const Auto = "auto"
 // Options say which database to get and how. The zero value takes the best that
 // this machine has.
 type Options struct {
-	// DB is Auto (or ""), MySQL, MariaDB or SQLite. Auto takes the first that can be
-	// had of: a MySQL container, a local mysqld, a local mariadbd, SQLite.
+	// DB is Auto (or ""), MySQL, MariaDB, SQLServer or SQLite. Auto takes the first
+	// that can be had of: a MySQL container, a local mysqld, a local mariadbd,
+	// SQLite; and SQLServer if the DSN is one of it.
 	DB string
-	// Via is Auto (or ""), Container, Process, DSN or Embedded.
+	// Via is Auto (or ""), Container, Process, DSN or Embedded. DSN needs a DSN, or
+	// for SQLServer the environment variable TOKENSWEEP_SQLSERVER_DSN: on the
+	// server that it names a throw-away database is made. Auto takes that server if
+	// the variable is set, and else a container.
 	Via string
 	// DSN names a server of the user's: user:password@tcp(host:3306)/schema or
-	// mysql://user:password@host:3306/schema; for SQLite the path of a file that
-	// exists, with or without sqlite: or file: before it.
+	// mysql://user:password@host:3306/schema; for SQLServer
+	// sqlserver://user:password@host:1433?database=name, or the ADO and odbc: forms
+	// of its driver; for SQLite the path of a file that exists, with or without
+	// sqlite: or file: before it.
 	DSN string
-	// Schema is the schema to work in, "" for the one that the DSN names. Only for
-	// servers of the user's.
+	// Schema is the schema to work in, "" for the one that the DSN names. For
+	// SQLServer it is one in the DSN's database, "" for the default schema of the
+	// login there, mostly dbo. Only for servers of the user's.
 	Schema string
 	// Image is the container image, "" for the official one (mysql:8.4,
-	// mariadb:11.4) or the one that the environment variable TOKENSWEEP_MYSQL_IMAGE
-	// or TOKENSWEEP_MARIADB_IMAGE names.
+	// mariadb:11.4, mcr.microsoft.com/mssql/server:2022-latest, which is for amd64
+	// only) or the one that the environment variable TOKENSWEEP_MYSQL_IMAGE,
+	// TOKENSWEEP_MARIADB_IMAGE or TOKENSWEEP_SQLSERVER_IMAGE names.
 	Image string
+	// AcceptEULA says that the user accepts Microsoft's licence terms for the
+	// container of SQLServer, as ACCEPT_EULA=Y in the environment does. Without
+	// either none is started.
+	AcceptEULA bool
 	// WritersZone is the time zone of the sessions, in which wall clocks are written
 	// and read: a name that the server knows, or an offset such as +05:30. ""
-	// leaves sessions at the server's default. SQLite has no time zones and ignores it.
+	// leaves sessions at the server's default. SQLite has no time zones and ignores
+	// it; SQLServer has none either, and refuses it, because there a time is read
+	// as it was written in whatever zone.
 	WritersZone string
 	// ServerZone is the default time zone of a throw-away server, "" for +00:00.
-	// SQLite ignores it.
+	// SQLite ignores it, SQLServer refuses it.
 	ServerZone string
 	// Fast makes a throw-away server that is quick and small and would lose data if
 	// the machine crashed: for tests. Otherwise it works as durably as the product
@@ -78,13 +93,16 @@ func (o Options) normalize() (Options, error) {
 	}
 	o.DB, o.Via = orAuto(o.DB), orAuto(o.Via)
 	switch {
-	case !slices.Contains([]string{Auto, MySQL, MariaDB, SQLite}, o.DB):
-		return refuse("there is no database kind %q: use auto, mysql, mariadb or sqlite", o.DB)
+	case !slices.Contains([]string{Auto, MySQL, MariaDB, SQLServer, SQLite}, o.DB):
+		return refuse("there is no database kind %q: use auto, mysql, mariadb, sqlserver or sqlite", o.DB)
 	case !slices.Contains([]string{Auto, Container, Process, DSN, Embedded}, o.Via):
 		return refuse("there is no way %q to get a database: use auto, container, process, dsn or embedded", o.Via)
 	}
 	if o.DSN != "" && o.Via == Auto {
 		o.Via = DSN
+	}
+	if o.DB == Auto && isSQLServerDSN(o.DSN) {
+		o.DB = SQLServer
 	}
 	if o.Image != "" && o.Via == Auto {
 		o.Via = Container
@@ -95,7 +113,7 @@ func (o Options) normalize() (Options, error) {
 	if o.DB == SQLite && o.Via == Auto {
 		o.Via = Embedded
 	}
-	throwAway := o.Via != DSN
+	throwAway := o.Via != DSN || o.DB == SQLServer && o.DSN == ""
 	switch {
 	case throwAway && o.DSN != "":
 		return refuse("a DSN and %s contradict each other: leave one of them out", o.Via)
@@ -103,6 +121,12 @@ func (o Options) normalize() (Options, error) {
 		return refuse("the DSN is missing: give one such as user:password@tcp(host:3306)/schema")
 	case o.Via == Embedded && o.DB != SQLite, o.DB == SQLite && (o.Via == Container || o.Via == Process):
 		return refuse("there is no %s by way of %s: only sqlite is embedded, and it is nothing else", o.DB, o.Via)
+	case o.DB == SQLServer && o.Via == Process:
+		return refuse("there is no sqlserver by way of process: use a container, or a server by its DSN")
+	case o.DB == SQLServer && (o.WritersZone != "" || o.ServerZone != ""):
+		return refuse("SQL Server has no time zone to set: a DATETIME is read as it was written, and the product writes UTC")
+	case o.DB == SQLServer && len(o.ServerArgs) > 0:
+		return refuse("SQL Server takes no server arguments: they are for mysqld and mariadbd")
 	case o.Image != "" && o.Via != Container:
 		return refuse("an image is for a container and contradicts %s: leave one of them out", o.Via)
 	case !throwAway && (o.ServerZone != "" || len(o.ServerArgs) > 0):
@@ -132,6 +156,8 @@ func productName(db string) string {
 		return "MySQL"
 	case MariaDB:
 		return "MariaDB"
+	case SQLServer:
+		return "SQL Server"
 	case SQLite:
 		return "SQLite"
 	default:

@@ -13,6 +13,12 @@ func TestOptionsThatCannotWorkAreRefused(t *testing.T) {
 	const dsn = "u:p@tcp(h)/s"
 	for problem, o := range map[string]harness.Options{
 		"no database kind":       {DB: "oracle"},
+		"no sqlserver by way of": {DB: harness.SQLServer, Via: harness.Process},
+		"only sqlite is embedde": {DB: harness.SQLServer, Via: harness.Embedded},
+		"no time zone to set":    {DB: harness.SQLServer, WritersZone: "+05:30"},
+		"the product writes UTC": {DSN: "sqlserver://u:p@h?database=d", WritersZone: "+05:30"},
+		"a DATETIME is read as ": {DB: harness.SQLServer, ServerZone: "UTC"},
+		"for mysqld and mariadb": {DB: harness.SQLServer, ServerArgs: []string{"--x"}},
 		"no way":                 {Via: "pigeon"},
 		"a DSN and container":    {DSN: dsn, Via: harness.Container},
 		"the DSN is missing":     {Via: harness.DSN},

@@ -243,10 +243,14 @@ func accountSQL(password string) string {
 		"ALTER USER 'root'@'localhost' IDENTIFIED BY '" + password + "';\n"
 }
 
-func randomPassword() string {
-	var random [16]byte
-	_, _ = rand.Read(random[:]) // never fails
-	return hex.EncodeToString(random[:])
+// randomPassword has letters of both cases, digits and a mark, as the policy of
+// SQL Server wants them.
+func randomPassword() string { return "Aa1-" + randomHex(16) }
+
+func randomHex(bytes int) string {
+	random := make([]byte, bytes)
+	_, _ = rand.Read(random) // never fails
+	return hex.EncodeToString(random)
 }
 
 func freePort() (int, error) {

@@ -78,25 +78,19 @@ func Run(ctx context.Context, s Scenario) (*report.Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	server, err := Open(ctx, s.Options)
+	target, err := openFresh(ctx, s.Options)
 	if err != nil {
 		return nil, err
 	}
-	defer server.Close()
-	target, err := server.NewSchema(ctx, "")
-	if err != nil {
-		return nil, fmt.Errorf("making a schema on %s: %w", server.Server, err)
-	}
-	defer target.Close()
 	if s.Opened != nil {
 		s.Opened(target.Server)
 	}
-	r := &scenarioRun{Scenario: s, target: target, dump: inspected, doc: newDocument(s, target.Server)}
+	r := &scenarioRun{Scenario: s, made: target, target: target, dump: inspected, doc: newDocument(s, target.Server)}
 	steps := []func(context.Context) error{r.fill, r.capture, r.clean, r.check}
 	if s.DryRun {
 		steps = steps[:1]
 	}
-	defer r.close()
+	defer func() { _ = r.close() }()
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -105,7 +99,7 @@ func Run(ctx context.Context, s Scenario) (*report.Document, error) {
 			return nil, ctx.Err()
 		}
 	}
-	return r.doc, errors.Join(target.Close(), server.Close())
+	return r.doc, r.close()
 }
 
 // inspect reads a dump before a server is started for it: what is wrong with
@@ -114,26 +108,41 @@ func (s *Scenario) inspect(ctx context.Context) (*dump.Info, error) {
 	if s.Dump == "" {
 		return nil, nil
 	}
-	info, err := dump.Inspect(ctx, s.Dump, dump.Options{Schema: s.DumpSchema})
+	if s.DB = orAuto(s.DB); s.DB == Auto && isSQLServerDSN(s.DSN) {
+		s.DB = SQLServer
+	}
+	info, err := dump.Inspect(ctx, s.Dump, dump.Options{Schema: s.DumpSchema, For: flavors[s.DB]})
 	if err != nil {
 		return nil, err
 	}
-	if s.DSN == "" {
+	if s.DB == Auto {
+		s.DB = kindFor(info)
+	}
+	if s.DSN == "" && s.DB != SQLServer {
 		// With the binlog on, MySQL wants this for the routines of a dump.
 		s.ServerArgs = append(slices.Clone(s.ServerArgs), "--loose-log-bin-trust-function-creators=1")
-	}
-	if orAuto(s.DB) != Auto {
-		return info, nil
-	}
-	if s.DB = MySQL; info.Flavor == dump.MariaDB {
-		s.DB = MariaDB
 	}
 	return info, nil
 }
 
+// flavors are the kinds of database as package dump calls them.
+var flavors = map[string]string{MySQL: dump.MySQL, MariaDB: dump.MariaDB, SQLServer: dump.SQLServer}
+
+// kindFor is the kind of database that a dump came from, MySQL if it does not say.
+func kindFor(info *dump.Info) string {
+	switch {
+	case info.Format == dump.Script, info.Format == dump.Backup:
+		return SQLServer
+	case info.Flavor == dump.MariaDB:
+		return MariaDB
+	}
+	return MySQL
+}
+
 type scenarioRun struct {
 	Scenario
-	target *Target
+	made   *Target // for the run
+	target *Target // that is filled: made, or the database of a restored backup
 	doc    *report.Document
 	plan   *cleanup.Plan
 	image  *verify.Image
@@ -149,10 +158,13 @@ func newDocument(s Scenario, server Server) *report.Document {
 	}
 }
 
-func (r *scenarioRun) close() {
+// close removes everything. It may be called again.
+func (r *scenarioRun) close() error {
 	if r.image != nil {
 		r.image.Close()
+		r.image = nil
 	}
+	return errors.Join(r.target.Close(), r.made.Close())
 }
 
 func (r *scenarioRun) progress(stage string, total int64) func(done int64) {
@@ -216,12 +228,19 @@ func (r *scenarioRun) seed(ctx context.Context) error {
 }
 
 func (r *scenarioRun) restore(ctx context.Context, contents *Contents) error {
-	info, err := dump.Restore(ctx, r.target.DB, r.Dump, dump.Options{Schema: r.DumpSchema, Inspected: r.dump, Log: r.Log,
-		Progress: func(done, total int64) { r.progress("restore", total)(done) }})
+	restore := r.restoreText
+	if r.dump.Format == dump.Backup {
+		restore = r.restoreBackup
+	}
+	info, err := restore(ctx)
 	if err != nil {
 		return err
 	}
+	if info.TokenSchema != "" {
+		r.target.useSchema(info.TokenSchema)
+	}
 	r.dump, contents.Dump = info, info
+	r.doc.Warnings = append(r.doc.Warnings, info.Notes...)
 	if info.TimesUnstated {
 		r.doc.Warnings = append(r.doc.Warnings, "the dump does not say in which time zone its times are: UTC was assumed; dump again without --compact to be sure")
 	}
@@ -231,6 +250,11 @@ func (r *scenarioRun) restore(ctx context.Context, contents *Contents) error {
 	}
 	r.doc.Data = report.Data{Source: "dump", Dump: r.Dump}
 	return nil
+}
+
+func (r *scenarioRun) restoreText(ctx context.Context) (*dump.Info, error) {
+	return dump.Restore(ctx, r.target.DB, r.Dump, dump.Options{Schema: r.DumpSchema, For: flavors[r.DB], Inspected: r.dump, Log: r.Log,
+		Progress: func(done, total int64) { r.progress("restore", total)(done) }})
 }
 
 // unknownChildren names tables that hang on the product's and are none of its.

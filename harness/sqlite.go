@@ -34,11 +34,11 @@ func startSQLite(_ context.Context, o Options) (node, error) {
 // create only finds a name; the file comes with the first connection. Files
 // rather than memory, so that several connections see the same and the size is
 // bounded by the disk.
-func (n *sqliteNode) create(_ context.Context, name, _ string) (string, error) {
-	if n.claim == nil {
-		return "", &OptionError{Problem: "an SQLite file has no further schemas: use another file"}
+func (n *sqliteNode) create(_ context.Context, name, _ string, _ func(string, ...any)) (place, error) {
+	if !n.owned() {
+		return place{}, &OptionError{Problem: "an SQLite file has no further schemas: use another file"}
 	}
-	return filepath.Join(n.claim.dir, name+".db"), nil
+	return place{name: filepath.Join(n.claim.dir, name+".db")}, nil
 }
 
 // pragmas are set on every connection. A file of the user's keeps the journal
@@ -55,7 +55,8 @@ func (n *sqliteNode) pragmas() []string {
 	}
 }
 
-func (n *sqliteNode) connect(ctx context.Context, path string, _ Session) (*sql.DB, error) {
+func (n *sqliteNode) connect(ctx context.Context, p place, _ Session) (*sql.DB, error) {
+	path := p.name
 	// Writers take the lock at BEGIN: one that had read first could not wait for it.
 	query := url.Values{"_pragma": n.pragmas(), "_txlock": {"immediate"}}
 	if n.claim == nil {
@@ -82,30 +83,32 @@ func explainFile(err error, path string) error {
 	return fmt.Errorf("opening %s: %w", path, err)
 }
 
-func (n *sqliteNode) target(ctx context.Context, path, zone string) (*Target, error) {
-	db, err := n.connect(ctx, path, Session{})
+func (n *sqliteNode) target(ctx context.Context, p place, zone string) (*Target, error) {
+	db, err := n.connect(ctx, p, Session{})
 	if err != nil {
 		return nil, err
 	}
-	t := &Target{DB: db, Dialect: sqlite.Dialect{}, Schema: "main", node: n, place: path, zone: zone}
+	t := &Target{DB: db, Dialect: sqlite.Dialect{}, Schema: "main", node: n, place: p, zone: zone}
 	t.Server = Server{Product: "SQLite", Via: n.via}
 	if err := db.QueryRowContext(ctx, "SELECT sqlite_version() FROM (SELECT COUNT(*) FROM sqlite_schema)").Scan(&t.Server.Version); err != nil {
-		return nil, errors.Join(explainFile(err, path), db.Close())
+		return nil, errors.Join(explainFile(err, p.name), db.Close())
 	}
 	return t, nil
 }
 
-func (n *sqliteNode) drop(_ context.Context, path string) error {
+func (n *sqliteNode) drop(_ context.Context, p place) error {
 	var failed error
 	for _, suffix := range []string{"", "-wal", "-shm"} {
-		if err := os.Remove(path + suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := os.Remove(p.name + suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
 			failed = errors.Join(failed, err)
 		}
 	}
 	return failed
 }
 
-func (n *sqliteNode) dsn(path string) string { return path }
+func (n *sqliteNode) dsn(p place) string { return p.name }
+
+func (n *sqliteNode) owned() bool { return n.claim != nil }
 
 func (n *sqliteNode) stop() error {
 	if n.claim == nil {

@@ -3,6 +3,8 @@
 package harness_test
 
 import (
+	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -111,6 +113,66 @@ func TestBareMySQL(t *testing.T) {
 		return // it is a part of other tests
 	}
 	harness.ForTest(t, harness.Options{DB: harness.MySQL, Via: harness.Container})
+}
+
+func TestBareSQLServer(t *testing.T) {
+	if os.Getenv(bareVariable) == "" {
+		return // it is a part of other tests
+	}
+	harness.ForTest(t, harness.Options{DB: harness.SQLServer})
+}
+
+// A server that the user names is one that there has to be; with none named, a
+// test is skipped.
+func TestMissingSQLServerSkipsUnlessNamedOrRequired(t *testing.T) {
+	t.Parallel()
+	out, ok := without(t, "TestBareSQLServer", "TOKENSWEEP_REQUIRE=", "TOKENSWEEP_SQLSERVER_DSN=")
+	require.True(t, ok, out)
+	require.Contains(t, out, "--- SKIP: TestBareSQLServer")
+	require.Contains(t, out, "SQL Server dsn: TOKENSWEEP_SQLSERVER_DSN is not set")
+	require.Contains(t, out, "SQL Server container: no Docker engine answers")
+
+	out, ok = without(t, "TestBareSQLServer", "TOKENSWEEP_REQUIRE=sqlserver", "TOKENSWEEP_SQLSERVER_DSN=")
+	require.False(t, ok, out)
+	require.Contains(t, out, "--- FAIL: TestBareSQLServer")
+
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, free.Close())
+	for dsn, says := range map[string]string{
+		"sqlserver://sa:s3cret@" + free.Addr().String(): "connection refused",
+		"sqlserver://sa:s3/cret@h":                      "TOKENSWEEP_SQLSERVER_DSN: the DSN cannot be read as a URL",
+	} {
+		out, ok = without(t, "TestBareSQLServer", "TOKENSWEEP_REQUIRE=", "TOKENSWEEP_SQLSERVER_DSN="+dsn)
+		require.False(t, ok, out)
+		require.Contains(t, out, "--- FAIL: TestBareSQLServer")
+		require.Contains(t, out, says)
+		require.NotContains(t, out, "s3cret")
+		require.NotContains(t, out, "cret@")
+	}
+}
+
+func TestBareEULA(t *testing.T) {
+	if os.Getenv(bareVariable) == "" {
+		return // it is a part of another test
+	}
+	_, err := harness.Open(t.Context(), harness.Options{DB: harness.SQLServer, Via: harness.Container})
+	var option *harness.OptionError
+	t.Logf("option error: %t: %v", errors.As(err, &option), err)
+	harness.ForTest(t, harness.Options{DB: harness.SQLServer, Via: harness.Container})
+}
+
+// Nobody but the user accepts a licence.
+func TestContainerOfSQLServerNeedsItsLicenceAccepted(t *testing.T) {
+	t.Parallel()
+	harness.ForTest(t, servers[0]) // there is a Docker engine, or this is skipped
+	cmd := exec.Command(os.Args[0], "-test.run=^TestBareEULA$", "-test.v")
+	cmd.Env = append(os.Environ(), "ACCEPT_EULA=", "TOKENSWEEP_SQLSERVER_DSN=", bareVariable+"=1")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.Contains(t, string(out), "option error: true: a container of SQL Server needs Microsoft's licence terms (EULA) accepted")
+	require.Contains(t, string(out), "--accept-eula or ACCEPT_EULA=Y")
+	require.Contains(t, string(out), "--- SKIP: TestBareEULA")
 }
 
 func TestAutoTakesTheEmbeddedEngineAndSaysWhy(t *testing.T) {

@@ -29,6 +29,15 @@ func tuning(o Options, memory int64) []string {
 	return append(args, o.ServerArgs...)
 }
 
+// sqlServerMemory is the memory of a throw-away SQL Server, in bytes. Under 2,000
+// MB it does not start.
+func sqlServerMemory(o Options, memory int64) int64 {
+	if o.Fast {
+		return 2048 * mebi
+	}
+	return min(max(memory/4, 2048*mebi), 4096*mebi)
+}
+
 func size(option string, bytes int64) string {
 	return option + "=" + strconv.FormatInt(bytes/mebi, 10) + "M"
 }

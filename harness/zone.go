@@ -10,13 +10,16 @@ import (
 )
 
 // ZoneWarnings says what the data of a pre-image tell about the time zone in
-// which they were read.
+// which they were read, Server.Zone. It has nothing to say where there is none.
 func ZoneWarnings(zone string, im *verify.Image) []string { return zoneWarnings(zone, im, nil) }
 
 // zoneWarnings says what the data tell about the time zone in which they were
 // read. The product writes UTC wall clocks through its own session zone into
 // TIMESTAMP columns: only a session in that zone reads them as they were meant.
 func zoneWarnings(zone string, im *verify.Image, info *dump.Info) []string {
+	if zone == "" {
+		return nil // a time is read as it was written
+	}
 	var warnings []string
 	if changes(zone) {
 		warnings = append(warnings, fmt.Sprintf("the session time zone %s has clock changes: wall clocks in the hours around them are ambiguous by one hour", zone))
@@ -40,7 +43,7 @@ func zoneWarnings(zone string, im *verify.Image, info *dump.Info) []string {
 
 // changes reports whether a zone changes its clocks within the year.
 func changes(zone string) bool {
-	if zone == "" || strings.HasPrefix(zone, "+") || strings.HasPrefix(zone, "-") {
+	if strings.HasPrefix(zone, "+") || strings.HasPrefix(zone, "-") {
 		return false
 	}
 	at, err := time.LoadLocation(zone)

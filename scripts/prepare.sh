@@ -1,20 +1,28 @@
 #!/usr/bin/env bash
 # Gets what the tests on real databases need, and says what it could not get:
 #
-#   docker   a Docker engine that answers, started if it has to be
-#   mysql    a MySQL image: the official one, or where no image registry can be
-#            reached one built of Debian's packages (mysql-image.sh)
-#   mariadb  MariaDB's server and dump program, run as local processes
+#   docker     a Docker engine that answers, started if it has to be
+#   mysql      a MySQL image: the official one, or where no image registry can be
+#              reached one built of Debian's packages (mysql-image.sh)
+#   mariadb    MariaDB's server and dump program, run as local processes
+#   sqlserver  the server that TOKENSWEEP_SQLSERVER_DSN names, or Microsoft's image
+#              if ACCEPT_EULA=Y says that its licence terms are accepted
 #
 # It installs only as root on Debian; elsewhere it uses what is there. Fast when
 # nothing is missing. A missing thing is an error (exit 3) only if
 # TOKENSWEEP_REQUIRE, a list such as mysql,mariadb, names it. What the tests have
-# to know goes to .tokensweep.env, as lines for the shell to source.
-# TOKENSWEEP_MYSQL_IMAGE chooses another MySQL image.
+# to know goes to .tokensweep.env, as lines for the shell to source; the lines in
+# it that set one of $own_names are the user's and stay.
+# TOKENSWEEP_MYSQL_IMAGE and TOKENSWEEP_SQLSERVER_IMAGE choose other images.
+#
+# Usage: prepare.sh [--forget]
+#   --forget  take out of .tokensweep.env what this script wrote, and do no more
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 PATH=$PATH:/usr/sbin:/sbin
 
+environment=.tokensweep.env
+own_names='TOKENSWEEP_SQLSERVER_DSN|TOKENSWEEP_SQLSERVER_IMAGE|ACCEPT_EULA'
 official_image=mysql:8.4
 local_image=tokensweep/mysql:debian
 mysql_image=
@@ -190,6 +198,47 @@ prepare_mariadb() {
 	fi
 }
 
+# The user's own lines, in a form in which the environment goes before them.
+own_lines() {
+	[ ! -f $environment ] ||
+		grep -E "^(export +|\[ -n [^]]*\] \|\| )?($own_names)=" $environment |
+		sed -E "s/^(export +)?($own_names)=/[ -n \"\\\${\2:-}\" ] || \2=/" || true
+}
+
+# The value that the user's lines or the environment give to a name.
+own_value() (
+	set +eu
+	eval "$(own_lines)" >/dev/null 2>&1
+	eval "printf %s \"\${$1:-}\""
+)
+
+none() {
+	echo "prepare: sqlserver: none: $1"
+	missing="$missing sqlserver"
+}
+
+# It says which SQL Server the tests run on; a DSN holds a password and stays untold.
+prepare_sqlserver() {
+	local image
+	image=$(own_value TOKENSWEEP_SQLSERVER_IMAGE)
+	image=${image:-mcr.microsoft.com/mssql/server:2022-latest}
+	if [ -n "${TOKENSWEEP_SQLSERVER_DSN:-}" ]; then
+		got sqlserver "DSN from the environment"
+	elif [ -n "$(own_value TOKENSWEEP_SQLSERVER_DSN)" ]; then
+		got sqlserver "DSN from $environment"
+	elif own_lines | grep -q 'TOKENSWEEP_SQLSERVER_DSN=.'; then
+		none "the shell cannot read TOKENSWEEP_SQLSERVER_DSN in $environment: put the DSN in single quotes"
+	elif [ "$(own_value ACCEPT_EULA | tr y Y)" != Y ]; then
+		none "set TOKENSWEEP_SQLSERVER_DSN, or accept the EULA with ACCEPT_EULA=Y where Docker can pull Microsoft's image"
+	elif ! engine_answers; then
+		none "set TOKENSWEEP_SQLSERVER_DSN, or start a Docker engine for $image"
+	elif has_image "$image" || { within 20 docker manifest inspect "$image" >/dev/null 2>&1 && quietly within 1800 docker pull -q "$image"; }; then
+		got sqlserver "image $image (EULA accepted)"
+	else
+		none "set TOKENSWEEP_SQLSERVER_DSN: the image $image is not here and cannot be pulled"
+	fi
+}
+
 # Ryuk is the container with which testcontainers removes what a killed test left.
 ryuk_available() {
 	[ -n "$(docker image ls -q testcontainers/ryuk)" ] ||
@@ -200,15 +249,24 @@ ryuk_available() {
 setting() { echo "$1=\${$1:-$2}"; }
 
 write_environment() {
-	local new=.tokensweep.env.$$
+	local new=$environment.$$ own
+	own=$(own_lines)
+	(umask 077 && : >$new) # it may hold a password
 	{
-		echo "# Written by scripts/prepare.sh."
+		echo "# Written by scripts/prepare.sh. Add lines for the shell that set"
+		echo "# ${own_names//|/, }: they stay."
+		[ -z "$own" ] || printf '%s\n' "$own"
 		if [ -n "$mysql_image" ]; then
 			setting TOKENSWEEP_MYSQL_IMAGE "$mysql_image"
 			ryuk_available || setting TESTCONTAINERS_RYUK_DISABLED true
 		fi
 	} >"$new"
-	mv "$new" .tokensweep.env
+	mv "$new" $environment
+}
+
+forget() {
+	mysql_image=
+	if [ -n "$(own_lines)" ]; then write_environment; else rm -f $environment; fi
 }
 
 check_required() {
@@ -223,7 +281,12 @@ check_required() {
 }
 
 take_turn
+if [ "${1:-}" = --forget ]; then
+	forget
+	exit
+fi
 prepare_mysql
 prepare_mariadb
+prepare_sqlserver
 write_environment
 check_required
