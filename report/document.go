@@ -47,10 +47,10 @@ type Document struct {
 
 // Server is the database that was used.
 type Server struct {
-	Product string `json:"product"` // MySQL, MariaDB, SQLite
+	Product string `json:"product"` // MySQL, MariaDB, SQL Server, Azure SQL, Babelfish, SQLite
 	Version string `json:"version"`
 	Via     string `json:"via"`  // e.g. "container mysql:8.4", "process mariadbd", "dsn", "embedded"
-	Zone    string `json:"zone"` // session time zone in which wall clocks were read
+	Zone    string `json:"zone"` // session time zone in which wall clocks were read; "" where there are none
 }
 
 // Data is where the rows came from.

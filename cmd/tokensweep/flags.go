@@ -24,34 +24,35 @@ import (
 // databaseFlags say which database.
 type databaseFlags struct {
 	db, via, dsn, image, zone, schema string
-	verbose                           bool
+	acceptEULA, verbose               bool
 }
 
 // throwAway adds the flags for a database that is made for the run.
 func (f *databaseFlags) throwAway(fs *pflag.FlagSet) {
-	fs.StringVar(&f.db, "db", harness.Auto, "database: auto, mysql, mariadb or sqlite")
+	fs.StringVar(&f.db, "db", harness.Auto, "database: auto, mysql, mariadb, sqlserver or sqlite; auto does not choose sqlserver")
 	fs.StringVar(&f.via, "via", harness.Auto, "how to get it: auto, container, process, dsn or embedded")
-	fs.StringVar(&f.dsn, "dsn", "", "server on which a schema of its own is made and dropped: user:password@tcp(host:3306)/")
-	fs.StringVar(&f.image, "image", "", "container image (default mysql:8.4 or mariadb:11.4)")
+	fs.StringVar(&f.dsn, "dsn", "", "server on which a schema of its own is made and dropped: user:password@tcp(host:3306)/ or sqlserver://user:password@host:1433")
+	fs.StringVar(&f.image, "image", "", "container image (default mysql:8.4, mariadb:11.4 or mcr.microsoft.com/mssql/server:2022-latest)")
+	fs.BoolVar(&f.acceptEULA, "accept-eula", false, "you accept Microsoft's licence for SQL Server in a container (or ACCEPT_EULA=Y in the environment)")
 	f.common(fs)
 }
 
 // own adds the flags for a database of the user's.
 func (f *databaseFlags) own(fs *pflag.FlagSet) {
-	fs.StringVar(&f.db, "db", harness.Auto, "database: auto, mysql, mariadb or sqlite")
+	fs.StringVar(&f.db, "db", harness.Auto, "database: auto, mysql, mariadb, sqlserver or sqlite; auto does not choose sqlserver")
 	fs.StringVar(&f.via, "via", harness.DSN, "how to get it: only dsn here")
-	fs.StringVar(&f.dsn, "dsn", "", "the database: user:password@tcp(host:3306)/schema, mysql://…, or a SQLite file")
-	fs.StringVar(&f.schema, "schema", "", "schema to work on, if not the DSN's")
+	fs.StringVar(&f.dsn, "dsn", "", "the database: user:password@tcp(host:3306)/schema, mysql://…, sqlserver://user:password@host:1433?database=name, or a SQLite file")
+	fs.StringVar(&f.schema, "schema", "", "schema to work on, if not the DSN's (SQL Server: if not the user's default, mostly dbo)")
 	f.common(fs)
 }
 
 func (f *databaseFlags) common(fs *pflag.FlagSet) {
-	fs.StringVar(&f.zone, "writers-time-zone", "", "time zone of the product's database sessions (default: the server's)")
+	fs.StringVar(&f.zone, "writers-time-zone", "", "time zone of the product's database sessions (default: the server's); not for SQL Server, whose times have none")
 	fs.BoolVarP(&f.verbose, "verbose", "v", false, "say more about what is done")
 }
 
 func (f *databaseFlags) options(c *cobra.Command) harness.Options {
-	return harness.Options{DB: f.db, Via: f.via, DSN: f.dsn, Image: f.image, WritersZone: f.zone, Schema: f.schema, Log: logTo(c.ErrOrStderr())}
+	return harness.Options{DB: f.db, Via: f.via, DSN: f.dsn, Image: f.image, AcceptEULA: f.acceptEULA, WritersZone: f.zone, Schema: f.schema, Log: logTo(c.ErrOrStderr())}
 }
 
 // open connects to a database of the user's.
@@ -113,6 +114,7 @@ type engineFlags struct {
 	auditMissing        string
 	batch, stopFile     string
 	target, maxDuration time.Duration
+	throttleLog         int
 	abandon, dryRun     bool
 }
 
@@ -123,14 +125,18 @@ func (f *engineFlags) add(fs *pflag.FlagSet) {
 	fs.StringVar(&f.batch, "batch", "auto", "keys that a transaction examines at most, or auto")
 	fs.DurationVar(&f.target, "batch-time", cleanup.DefaultTarget, "duration of a transaction that --batch auto aims at")
 	fs.DurationVar(&f.maxDuration, "max-duration", 0, "stop after the batch under way when this time is over (0: no limit)")
+	fs.IntVar(&f.throttleLog, "throttle-log-percent", 0, "SQL Server: pause while the transaction log is fuller than this (1 to 99; 0: never)")
 	fs.BoolVar(&f.dryRun, "dry-run", false, "remove nothing, print exact counts")
 	fs.StringVar(&f.stopFile, "stop-file", "", "stop after the batch under way as soon as this file exists")
 }
 
 func (f *engineFlags) engine() (cleanup.Batch, error) {
-	b := cleanup.Batch{Target: f.target, MaxDuration: f.maxDuration, StopFile: f.stopFile, Abandon: f.abandon}
+	b := cleanup.Batch{Target: f.target, MaxDuration: f.maxDuration, ThrottleLog: f.throttleLog, StopFile: f.stopFile, Abandon: f.abandon}
 	if f.target <= 0 {
 		return b, usage("--batch-time %s: use more than 0", f.target)
+	}
+	if f.throttleLog < 0 || f.throttleLog > 99 {
+		return b, usage("--throttle-log-percent %d: use 1 to 99, or 0 for never", f.throttleLog)
 	}
 	if f.maxDuration < 0 {
 		return b, usage("--max-duration %s: use 0 for no limit, or more", f.maxDuration)
@@ -180,7 +186,7 @@ func (f *seedFlags) spec(cutOff time.Time) (seed.Spec, error) {
 	if err != nil {
 		return seed.Spec{}, usage("--mix: %v", err)
 	}
-	if _, err := schema.Release(f.release); err != nil {
+	if _, err := schema.Release(f.release, schema.MySQL); err != nil {
 		return seed.Spec{}, usage("--release: %v", err)
 	}
 	s := seed.Spec{Seed: f.seed, Tokens: f.tokens, Mix: mix, CutOff: cutOff}

@@ -61,7 +61,7 @@ var cutOff = time.Date(2026, 11, 25, 2, 0, 0, 0, time.UTC)
 const cutOffText = "2026-11-25T02:00:00Z"
 
 // servers are those that the commands are tried on.
-var servers = []string{harness.MySQL, harness.MariaDB}
+var servers = []string{harness.MySQL, harness.MariaDB, harness.SQLServer}
 
 // seeded is a database with made-up tokens.
 func seeded(t *testing.T, target *harness.Target, spec seed.Spec) {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/zeebo/xxh3"
 
 	"github.com/tokensweep/tokensweep/cleanup"
 	"github.com/tokensweep/tokensweep/harness"
@@ -21,7 +22,7 @@ import (
 // database as it was.
 func TestCleanRefuses(t *testing.T) {
 	for _, db := range servers {
-		for name, c := range refusals() {
+		for name, c := range refusals(db) {
 			t.Run(db+"/"+name, func(t *testing.T) {
 				t.Parallel()
 				target := harness.ForTest(t, harness.Options{DB: db})
@@ -50,7 +51,7 @@ type refusal struct {
 	says    []string
 }
 
-func refusals() map[string]refusal {
+func refusals(db string) map[string]refusal {
 	return map[string]refusal{
 		"wrong password": {
 			prepare: func(_ *testing.T, _ *harness.Target, dsn string) string { return login(dsn, "root:hidden-secret") },
@@ -60,27 +61,31 @@ func refusals() map[string]refusal {
 				l, err := net.Listen("tcp", "127.0.0.1:0") // a port that is free once it is closed again
 				require.NoError(t, err)
 				require.NoError(t, l.Close())
+				if db == harness.SQLServer {
+					return "sqlserver://root:hidden-secret@" + l.Addr().String() + "?database=apim"
+				}
 				return "root:hidden-secret@tcp(" + l.Addr().String() + ")/apim"
 			},
 			code: exitUnavailable, says: []string{"not available", "check host and port"}},
 		"no token table": {
 			prepare: func(t *testing.T, target *harness.Target, dsn string) string {
-				sqlOn(t, target, "SET FOREIGN_KEY_CHECKS = 0", "DROP TABLE "+schema.AccessToken)
+				sqlOn(t, target, append(withoutChildren, "DROP TABLE "+schema.AccessToken)...)
 				return dsn
 			},
 			code: exitRefused, says: []string{"has no table " + schema.AccessToken, "name the schema"}},
 		"missing privilege": {
 			prepare: func(t *testing.T, target *harness.Target, dsn string) string {
-				user := "reader" + target.Schema[len(target.Schema)-8:]
-				sqlOn(t, target, "CREATE USER "+user+" IDENTIFIED BY 'hidden-secret'", "GRANT SELECT, REFERENCES ON `"+target.Schema+"`.* TO "+user)
-				t.Cleanup(func() { sqlOn(t, target, "DROP USER "+user) })
-				return login(dsn, user+":hidden-secret")
+				return login(dsn, reader(t, target)+":hidden-secret")
 			},
 			code: exitRefused, says: []string{"lacks the privilege INSERT", schema.TokenAudit, "GRANT"}},
 		"ids not unique": {
 			prepare: func(t *testing.T, target *harness.Target, dsn string) string {
-				sqlOn(t, target, "SET FOREIGN_KEY_CHECKS = 0", "DROP TABLE "+schema.AccessTokenScope+", "+schema.TokenBinding+", "+schema.RequestObject,
-					"ALTER TABLE "+schema.AccessToken+" DROP PRIMARY KEY, ADD INDEX (TOKEN_ID)")
+				noKey := []string{"ALTER TABLE " + schema.AccessToken + " DROP PRIMARY KEY, ADD INDEX (TOKEN_ID)"}
+				if db == harness.SQLServer { // which gives the key a name that nobody knows
+					noKey = []string{"SELECT * INTO WITHOUT_KEY FROM " + schema.AccessToken, "DROP TABLE " + schema.AccessToken,
+						"EXEC sp_rename 'WITHOUT_KEY', '" + schema.AccessToken + "', 'OBJECT'"}
+				}
+				sqlOn(t, target, append(withoutChildren, noKey...)...)
 				return dsn
 			},
 			code: exitRefused, says: []string{"TOKEN_ID is not unique", "PRIMARY KEY"}},
@@ -105,8 +110,34 @@ func refusals() map[string]refusal {
 	}
 }
 
+// withoutChildren drops the tables that refer to tokens, the last first.
+var withoutChildren = []string{"DROP TABLE " + schema.RequestValues, "DROP TABLE " + schema.RequestClaims, "DROP TABLE " + schema.RequestObject,
+	"DROP TABLE " + schema.AccessTokenScope, "DROP TABLE " + schema.TokenBinding}
+
+// reader makes a user who may read all tables and nothing else, with the
+// password hidden-secret.
+func reader(t *testing.T, target *harness.Target) string {
+	t.Helper()
+	name := fmt.Sprintf("reader%x", xxh3.HashString(target.ConnectionString()))
+	if target.Dialect.Name() == "sqlserver" {
+		sqlOn(t, target, "CREATE LOGIN "+name+" WITH PASSWORD = 'hidden-secret', CHECK_POLICY = OFF", "CREATE USER "+name+" FOR LOGIN "+name,
+			"GRANT SELECT ON SCHEMA::dbo TO "+name)
+		t.Cleanup(func() {
+			sqlOn(t, target, "REVOKE SELECT ON SCHEMA::dbo FROM "+name, "DROP USER "+name, "DROP LOGIN "+name)
+		})
+		return name
+	}
+	sqlOn(t, target, "CREATE USER "+name+" IDENTIFIED BY 'hidden-secret'", "GRANT SELECT, REFERENCES ON `"+target.Schema+"`.* TO "+name)
+	t.Cleanup(func() { sqlOn(t, target, "DROP USER "+name) })
+	return name
+}
+
 // login replaces the user and password of a DSN.
 func login(dsn, user string) string {
+	if address, ok := strings.CutPrefix(dsn, "sqlserver://"); ok {
+		_, address, _ = strings.Cut(address, "@")
+		return "sqlserver://" + user + "@" + address
+	}
 	_, address, _ := strings.Cut(dsn, "@tcp")
 	return user + "@tcp" + address
 }
@@ -117,7 +148,7 @@ func sqlOn(t *testing.T, target *harness.Target, statements ...string) {
 	conn, err := target.DB.Conn(ctx)
 	require.NoError(t, err)
 	defer conn.Close()
-	for _, s := range append(statements, "SET FOREIGN_KEY_CHECKS = 1") {
+	for _, s := range statements {
 		_, err := conn.ExecContext(ctx, s)
 		require.NoError(t, err, s)
 	}

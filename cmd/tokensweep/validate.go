@@ -26,20 +26,23 @@ func newValidate() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "validate --dump FILE",
 		Short: "Restore a dump into a throw-away server, clean it there and give the verdict",
-		Long: `validate restores a dump of mysqldump or mariadb-dump (.sql, .sql.gz, .sql.zst) into a
-throw-away server, shows what is in it, cleans it there and accounts for every row.
-It never touches the server that the dump came from.`,
-		Example: "  tokensweep validate --dump prod.sql.gz\n  tokensweep validate --dump all.sql.zst --schema apim_db --writers-time-zone Asia/Colombo",
+		Long: `validate restores a dump into a throw-away server, shows what is in it, cleans it there
+and accounts for every row. It never touches the server that the dump came from.
+
+A dump is what mysqldump or mariadb-dump wrote, or a script of SQL Server with GO between
+its batches (.sql, .sql.gz, .sql.zst), or a backup of SQL Server (.bak).`,
+		Example: "  tokensweep validate --dump prod.sql.gz\n  tokensweep validate --dump all.sql.zst --schema apim_db --writers-time-zone Asia/Colombo\n" +
+			"  tokensweep validate --dump prod.bak --accept-eula",
 	}
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if path == "" {
-			return usage("--dump is missing: name the file that mysqldump or mariadb-dump wrote")
+			return usage("--dump is missing: name the file that mysqldump, mariadb-dump or SQL Server wrote")
 		}
 		if _, err := os.Stat(path); err != nil {
 			return usage("--dump: %v", err)
 		}
 		if db.db == harness.SQLite || db.via == harness.Embedded {
-			return usage("a dump needs a real server: use --db mysql or --db mariadb")
+			return usage("a dump needs a real server: use --db mysql, mariadb or sqlserver")
 		}
 		s, err := scenario(c, &db, &policy, &engine, &results)
 		if err != nil {
@@ -54,7 +57,7 @@ It never touches the server that the dump came from.`,
 		return execute(c, s, &results)
 	}
 	fs := c.Flags()
-	fs.StringVar(&path, "dump", "", "the dump: .sql, .sql.gz or .sql.zst")
+	fs.StringVar(&path, "dump", "", "the dump: .sql, .sql.gz, .sql.zst or .bak")
 	fs.StringVar(&name, "schema", "", "schema to restore, if the dump holds several")
 	db.throwAway(fs)
 	policy.add(fs)
@@ -66,8 +69,11 @@ It never touches the server that the dump came from.`,
 // showContents prints what a dump holds before anything is cleaned.
 func showContents(w io.Writer, c *harness.Contents) {
 	fmt.Fprintf(w, "found  schema %s, %d tables, release %s\n", orUnknown(c.Dump.Schema), len(c.Schema.Tables), c.Release)
-	fmt.Fprintf(w, "       dump of %s %s, complete at %s, wall clocks read in time zone %s\n",
-		orUnknown(c.Dump.Flavor), c.Dump.ServerVersion, orUnknown(c.Dump.CompletedAt), c.Zone)
+	fmt.Fprintf(w, "       dump of %s, complete at %s", strings.TrimSpace(orUnknown(c.Dump.Flavor)+" "+c.Dump.ServerVersion), orUnknown(c.Dump.CompletedAt))
+	if c.Zone != "" {
+		fmt.Fprintf(w, ", wall clocks read in time zone %s", c.Zone)
+	}
+	fmt.Fprintln(w)
 	fmt.Fprintf(w, "       collations %s\n", collations(c.Schema))
 	for _, u := range c.Unknown {
 		fmt.Fprintf(w, "       unknown child table %s\n", u)

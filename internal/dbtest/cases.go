@@ -104,20 +104,12 @@ func (f *Fixture) requireForecast(plan *cleanup.Plan, expect map[string]cases.Ex
 		schema.AuthzCode: {"CODE_ID", rule.Code(schema.AuthzCode, dialect.TokenLeft(f.Dialect, schema.AuthzCode, schema.AccessToken,
 			rule.Token(schema.AccessToken)))},
 	} {
-		query := dialect.Concat("SELECT ", f.Dialect.Quote(q.key), ", CASE WHEN ", q.predicate, " THEN 1 ELSE 0 END FROM ", f.Dialect.Quote(table))
-		rows, err := f.DB.QueryContext(f.t.Context(), query.Text, query.Args...)
-		require.NoError(f.t, err)
-		defer rows.Close()
-		for rows.Next() {
-			var id string
-			var hit bool
-			require.NoError(f.t, rows.Scan(&id, &hit))
+		for id, hit := range f.verdicts(table, q.key, q.predicate) {
 			require.Equal(f.t, expect[id][plan.Policy], hit, "%s under %s in SQL", id, plan.Policy)
 			if hit {
 				removable[table]++
 			}
 		}
-		require.NoError(f.t, rows.Err())
 	}
 	forecast, err := cleanup.Count(f.t.Context(), f.DB, plan)
 	require.NoError(f.t, err)

@@ -22,3 +22,6 @@ func on(db string) dbtest.Opener {
 func TestSQLite(t *testing.T)  { t.Parallel(); dbtest.Exercise(t, on(harness.SQLite)) }
 func TestMySQL(t *testing.T)   { t.Parallel(); dbtest.Exercise(t, on(harness.MySQL)) }
 func TestMariaDB(t *testing.T) { t.Parallel(); dbtest.Exercise(t, on(harness.MariaDB)) }
+
+// TestSQLServer runs on whatever speaks T-SQL: SQL Server, Azure SQL, Babelfish.
+func TestSQLServer(t *testing.T) { t.Parallel(); dbtest.Exercise(t, on(harness.SQLServer)) }

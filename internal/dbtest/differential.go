@@ -92,9 +92,7 @@ func (f *Fixture) requireVerdicts(p token.Policy, table, key string, predicate d
 // verdicts is what the predicate says about each row, by key.
 func (f *Fixture) verdicts(table, key string, predicate dialect.SQL) map[string]bool {
 	f.t.Helper()
-	q := dialect.Concat("SELECT ", f.Dialect.Quote(key), ", CASE WHEN ", predicate, " THEN 1 ELSE 0 END FROM ", f.Dialect.Quote(table))
-	rows, err := f.DB.QueryContext(f.t.Context(), q.Text, q.Args...)
-	require.NoError(f.t, err)
+	rows := f.query("SELECT ", f.Dialect.KeyText(f.Dialect.Quote(key)), ", CASE WHEN ", predicate, " THEN 1 ELSE 0 END FROM ", f.Dialect.Table(table))
 	defer rows.Close()
 	all := map[string]bool{}
 	for rows.Next() {
@@ -115,6 +113,9 @@ func (f *Fixture) describe(table, key, id string) string {
 	for i := range cells {
 		cells[i] = new(any)
 	}
-	require.NoError(f.t, f.DB.QueryRowContext(f.t.Context(), "SELECT * FROM "+f.Dialect.Quote(table)+" WHERE "+f.Dialect.Quote(key)+" = ?", id).Scan(cells...))
+	rows := f.query("SELECT * FROM ", f.Dialect.Table(table), " WHERE ", f.Dialect.Quote(key), " = ", dialect.Value(id))
+	defer rows.Close()
+	require.True(f.t, rows.Next())
+	require.NoError(f.t, rows.Scan(cells...))
 	return rowText(cells)
 }

@@ -13,8 +13,7 @@ func (f *Fixture) Dump() map[string][]string {
 	f.t.Helper()
 	all := map[string][]string{}
 	for _, table := range f.Found().Tables {
-		rows, err := f.DB.QueryContext(f.t.Context(), "SELECT * FROM "+f.Dialect.Quote(table.Name))
-		require.NoError(f.t, err)
+		rows := f.query("SELECT * FROM ", f.Dialect.Table(table.Name))
 		all[table.Name] = []string{}
 		cells := make([]any, len(table.Columns))
 		for i := range cells {

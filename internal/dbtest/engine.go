@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,7 +44,10 @@ func Engine(t *testing.T, open Opener, product string) {
 	refusals(t, open, product)
 	if product != "SQLite" { // where a writer has the database to itself and no connection can be lost
 		concurrency(t, open)
-		privileges(t, open)
+		privileges(t, open, product)
+	}
+	if hasTSQL(product) {
+		sqlServerEngine(t, open)
 	}
 }
 
@@ -56,7 +60,11 @@ const (
 
 // engineFixture holds dead tokens with scopes and codes between live ones.
 func engineFixture(t *testing.T, open Opener) *Fixture {
-	f := New(t, open(t, harness.Options{}), Setup{})
+	return engineFixtureOf(t, open, Setup{})
+}
+
+func engineFixtureOf(t *testing.T, open Opener, s Setup) *Fixture {
+	f := New(t, open(t, harness.Options{}), s)
 	for i := range deadTokens {
 		id := fmt.Sprintf("dead-%02d", i)
 		f.Insert(tokens, TokenRow(id, token.Revoked, nil))
@@ -105,7 +113,7 @@ func batchSizes(f *Fixture) {
 	var ends []map[string][]string
 	for _, size := range []int{1, 7, 1000, 0} {
 		one := engineFixture(f.t, func(t *testing.T, _ harness.Options) *harness.Target {
-			target, err := f.NewSchema(t.Context(), "latin1_swedish_ci")
+			target, err := f.NewSchema(t.Context(), "")
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, target.Close()) })
 			return target
@@ -182,12 +190,13 @@ func cancelledAndContinued(f *Fixture, n int) {
 
 // failedAndContinued loses the audit table for a moment.
 func failedAndContinued(f *Fixture) {
-	hide := func() { f.Exec("ALTER TABLE " + audits + " RENAME TO HIDDEN") }
+	hide := func() { f.Exec(f.speech().rename(audits, "HIDDEN")) }
 	b := cleanup.Batch{Size: 4, Hook: atBatch(3, "begin", hide)}
 	result, err := b.Clean(f.t.Context(), f.DB, f.Plan(token.Documented), cleanup.Watcher{})
-	require.ErrorContains(f.t, err, audits)
+	require.Error(f.t, err)
+	require.Contains(f.t, strings.ToUpper(err.Error()), audits)
 	require.EqualValues(f.t, 2, result.Phases[0].Batches)
-	f.Exec("ALTER TABLE HIDDEN RENAME TO " + audits)
+	f.Exec(f.speech().rename("HIDDEN", audits))
 	f.continued()
 }
 
@@ -274,12 +283,7 @@ func withoutAudit(f *Fixture) {
 
 // refusedByTrigger singles out the row that the trigger refuses.
 func refusedByTrigger(f *Fixture) {
-	trigger := "CREATE TRIGGER NOT_THIS_ONE BEFORE DELETE ON " + tokens + " FOR EACH ROW "
-	if f.Dialect.Name() == "sqlite" {
-		f.Exec(trigger + "WHEN OLD.TOKEN_ID = 'dead-13' BEGIN SELECT RAISE(ABORT, 'not this one'); END")
-	} else {
-		f.Exec(trigger + "BEGIN IF OLD.TOKEN_ID = 'dead-13' THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'not this one'; END IF; END")
-	}
+	f.Exec(f.speech().refusing)
 	result, outcome := f.Verified(cleanup.Batch{Size: 20}, f.Plan(token.Documented))
 	require.True(f.t, result.Complete())
 	require.EqualValues(f.t, deadTokens-1, result.Phases[0].Removed)

@@ -3,12 +3,16 @@ package dbtest
 import (
 	"database/sql"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/tokensweep/tokensweep/cleanup"
 	"github.com/tokensweep/tokensweep/harness"
+	"github.com/tokensweep/tokensweep/schema"
 	"github.com/tokensweep/tokensweep/token"
 )
 
@@ -66,6 +70,14 @@ func keepBecomingRemovable(f *Fixture) {
 	require.Equal(f.t, before, after, "the ledger of a run that did nothing is not left")
 }
 
+// transaction is one of a session besides the engine's.
+func (f *Fixture) transaction() *sql.Tx {
+	f.t.Helper()
+	tx, err := f.session().BeginTx(f.t.Context(), nil)
+	require.NoError(f.t, err)
+	return tx
+}
+
 // session is one session besides the engine's.
 func (f *Fixture) session() *sql.Conn {
 	f.t.Helper()
@@ -83,14 +95,14 @@ func (f *Fixture) in(conn *sql.Conn, statement string) {
 
 // lockHeld lets the engine run into its lock timeout before it gets the row.
 func lockHeld(f *Fixture) {
-	other := f.session()
-	f.in(other, "BEGIN")
-	f.in(other, "UPDATE "+tokens+" SET GRANT_TYPE = 'refresh_token' WHERE TOKEN_ID = 'dead-11'")
+	other := f.transaction()
+	_, err := other.Exec("UPDATE " + tokens + " SET GRANT_TYPE = 'refresh_token' WHERE TOKEN_ID = 'dead-11'")
+	require.NoError(f.t, err)
 	attempts := 0
 	result, outcome := f.Verified(cleanup.Batch{Size: 20, Hook: func(step string) {
 		if step == "begin" {
 			if attempts++; attempts == 2 { // the first batch again
-				f.in(other, "ROLLBACK")
+				require.NoError(f.t, other.Rollback())
 			}
 		}
 	}}, f.Plan(token.Documented))
@@ -99,26 +111,39 @@ func lockHeld(f *Fixture) {
 }
 
 // deadlock has another session hold a scope that the delete cascades to, and
-// want a token that the batch has locked. It has written more than the batch,
-// so the server rolls back the batch.
+// want a claim that the batch has deleted. The batch has to be the victim: because
+// the other session has written more (MySQL), or because it says so (SQL Server).
 func deadlock(f *Fixture) {
-	f.Exec("CREATE TABLE BALLAST (ID INT NOT NULL AUTO_INCREMENT PRIMARY KEY, BODY VARCHAR(10))")
+	f.Insert(schema.RequestObject, Row{"ID": 1, "TOKEN_ID": "dead-02", "CONSUMER_KEY_ID": App})
+	f.Insert(schema.RequestClaims, Row{"ID": 1, "REQ_OBJECT_ID": 1, "CLAIM_ATTRIBUTE": "email"})
+	f.Exec("CREATE TABLE BALLAST (BODY VARCHAR(10))")
 	f.Exec("INSERT INTO BALLAST (BODY) VALUES ('x')")
 	for range 10 {
 		f.Exec("INSERT INTO BALLAST (BODY) SELECT BODY FROM BALLAST")
 	}
-	other, done := f.session(), make(chan error, 1)
-	f.in(other, "BEGIN")
-	f.in(other, "UPDATE BALLAST SET BODY = 'y'")
-	f.in(other, "SELECT * FROM IDN_OAUTH2_ACCESS_TOKEN_SCOPE WHERE TOKEN_ID = 'dead-02' FOR UPDATE")
+	other, done := f.transaction(), make(chan error, 1)
+	db, id := f.single()
+	batchWaits := func() {}
+	if f.Server.Product == "Babelfish" { // where the victim is who waits first
+		batchWaits = func() {
+			require.Eventually(f.t, func() bool {
+				return f.number("SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND pid = ", fmt.Sprint(id)) == 1
+			}, time.Minute, 5*time.Millisecond)
+		}
+	}
+	for _, statement := range []string{"UPDATE BALLAST SET BODY = 'y'",
+		"UPDATE " + schema.AccessTokenScope + " SET TENANT_ID = TENANT_ID WHERE TOKEN_ID = 'dead-02'"} {
+		_, err := other.Exec(statement)
+		require.NoError(f.t, err, statement)
+	}
 	want := atBatch(1, "delete", func() {
 		go func() {
-			_, err := other.ExecContext(f.t.Context(), "SELECT * FROM "+tokens+" WHERE TOKEN_ID = 'dead-02' FOR UPDATE")
-			_, rolledBack := other.ExecContext(f.t.Context(), "ROLLBACK")
-			done <- errors.Join(err, rolledBack)
+			batchWaits()
+			_, err := other.Exec("UPDATE " + schema.RequestClaims + " SET CLAIM_ATTRIBUTE = 'phone' WHERE ID = 1")
+			done <- errors.Join(err, other.Rollback())
 		}()
 	})
-	result, outcome := f.Verified(cleanup.Batch{Size: 20, Hook: want}, f.Plan(token.Documented))
+	result, outcome := f.Verified(onto{cleanup.Batch{Size: 20, Hook: want}, db}, f.Plan(token.Documented))
 	require.NoError(f.t, <-done, "the other session was the victim")
 	require.EqualValues(f.t, 1, result.Retries.Deadlocks)
 	f.requireClean(result, outcome)
@@ -134,16 +159,22 @@ func twoRuns(f *Fixture) {
 
 // killed ends the engine's session in its second batch.
 func killed(f *Fixture, step string) {
-	db, err := f.Connect(f.t.Context(), harness.Session{})
-	require.NoError(f.t, err)
-	defer db.Close()
-	db.SetMaxOpenConns(1)
-	var id int64
-	require.NoError(f.t, db.QueryRowContext(f.t.Context(), "SELECT CONNECTION_ID()").Scan(&id)) // the pool's only one
-	kill := atBatch(2, step, func() { f.Exec("KILL ?", id) })
+	db, id := f.single()
+	kill := atBatch(2, step, func() { f.Exec(fmt.Sprintf(f.speech().kill, id)) })
 	result, outcome := f.Verified(onto{cleanup.Batch{Size: 7, Hook: kill}, db}, f.Plan(token.Documented))
 	require.EqualValues(f.t, 1, result.Retries.Reconnects)
 	f.requireClean(result, outcome)
+}
+
+// single is a pool of one session, and the session's id.
+func (f *Fixture) single() (db *sql.DB, id int64) {
+	f.t.Helper()
+	db, err := f.Connect(f.t.Context(), harness.Session{})
+	require.NoError(f.t, err)
+	f.t.Cleanup(func() { require.NoError(f.t, db.Close()) })
+	db.SetMaxOpenConns(1)
+	require.NoError(f.t, db.QueryRowContext(f.t.Context(), f.speech().session).Scan(&id))
+	return db, id
 }
 
 // lostAtCommit loses the connection after the server has got the COMMIT and
@@ -153,9 +184,11 @@ func lostAtCommit(f *Fixture) {
 	cut := atBatch(2, "commit", line.loseNextAnswer)
 	audited := f.Count(audits, "")
 	var atLoss int64
-	watch := cleanup.Watcher{Log: func(string, ...any) { // the engine has noticed
-		line.heal()
-		atLoss = f.Count(audits, "")
+	watch := cleanup.Watcher{Log: func(format string, _ ...any) {
+		if strings.Contains(format, "connection was lost") { // the engine has noticed
+			line.heal()
+			atLoss = f.Count(audits, "")
+		}
 	}}
 	result, err := cleanup.Batch{Size: 7, Hook: cut}.Clean(f.t.Context(), line.db, f.Plan(token.Documented), watch)
 	require.NoError(f.t, err)

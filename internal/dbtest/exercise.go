@@ -18,7 +18,7 @@ func Exercise(t *testing.T, open Opener) {
 	part := func(name string, run func(*testing.T)) { t.Run(name, func(t *testing.T) { t.Parallel(); run(t) }) }
 
 	part("schema", func(t *testing.T) {
-		Schema(t, target.Dialect, func(t *testing.T) (*sql.DB, string) {
+		Schema(t, target.Dialect, server.Product, func(t *testing.T) (*sql.DB, string) {
 			fresh := open(t, harness.Options{})
 			return fresh.DB, fresh.Schema
 		})
@@ -28,10 +28,21 @@ func Exercise(t *testing.T, open Opener) {
 	part("scenarios", func(t *testing.T) { Scenarios(t, open, server.Product) })
 	part("engine", func(t *testing.T) { Engine(t, open, server.Product) })
 	part("differential", func(t *testing.T) { Differential(t, open) })
-	if server.Product != "SQLite" { // which has neither collations to choose nor time zones
+	if server.Product != "SQLite" { // which has no collations to choose
 		part("collations", func(t *testing.T) { Collations(t, open, server.Product) })
+	}
+	if hasZones(server.Product) {
 		part("zones", func(t *testing.T) { Zones(t, open) })
 	}
+}
+
+// hasZones reports whether sessions have time zones that change what is read.
+// DATETIME of SQL Server has none, nor has the text that SQLite keeps.
+func hasZones(product string) bool { return product == "MySQL" || product == "MariaDB" }
+
+// hasTSQL reports whether it is SQL Server or speaks its language.
+func hasTSQL(product string) bool {
+	return product != "SQLite" && product != "MySQL" && product != "MariaDB"
 }
 
 // withRerun makes every test that opens a target say how to run it alone.

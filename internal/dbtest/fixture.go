@@ -2,14 +2,18 @@ package dbtest
 
 import (
 	"context"
+	"database/sql"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/tokensweep/tokensweep/cleanup"
+	"github.com/tokensweep/tokensweep/dialect"
 	"github.com/tokensweep/tokensweep/harness"
 	"github.com/tokensweep/tokensweep/internal/cases"
 	"github.com/tokensweep/tokensweep/schema"
@@ -30,6 +34,9 @@ type Row map[string]any
 type Fixture struct {
 	*harness.Target
 	t *testing.T
+
+	autoIDs sync.Once
+	withID  *schema.Database // see identityInsert
 }
 
 // Setup says how a fixture's tables differ from the release's.
@@ -47,7 +54,7 @@ func New(t *testing.T, target *harness.Target, s Setup) *Fixture {
 	if s.Release == "" {
 		s.Release = schema.DefaultRelease
 	}
-	release, err := schema.Release(s.Release)
+	release, err := schema.Release(s.Release, target.Dialect.Product())
 	require.NoError(t, err)
 	f := &Fixture{Target: target, t: t}
 	for n := range release.Tables {
@@ -56,7 +63,7 @@ func New(t *testing.T, target *harness.Target, s Setup) *Fixture {
 			c := &table.Columns[i]
 			c.Nullable = c.Nullable || s.NullTimes && c.Kind == schema.Timestamp
 			if s.StateCollation != "" && slices.Contains([]string{"TOKEN_STATE", "STATE", "AUTH_REQ_STATUS"}, c.Name) {
-				c.Charset, c.Collation = strings.SplitN(s.StateCollation, "_", 2)[0], s.StateCollation
+				c.Charset, c.Collation = charsetOf(target.Dialect, s.StateCollation), s.StateCollation
 			}
 		}
 	}
@@ -69,14 +76,41 @@ func New(t *testing.T, target *harness.Target, s Setup) *Fixture {
 	return f
 }
 
+// charsetOf is the character set that MySQL's name of a collation begins with.
+func charsetOf(d dialect.Dialect, collation string) string {
+	if d.Name() != "mysql" {
+		return ""
+	}
+	charset, _, _ := strings.Cut(collation, "_")
+	return charset
+}
+
 // Exec runs a statement that must succeed.
 func (f *Fixture) Exec(statement string, args ...any) {
 	f.t.Helper()
-	_, err := f.DB.ExecContext(f.t.Context(), statement, args...)
+	q := f.Dialect.Bind(dialect.SQL{Text: statement, Args: args})
+	_, err := f.DB.ExecContext(f.t.Context(), q.Text, q.Args...)
 	require.NoError(f.t, err, statement)
 }
 
-// Insert inserts one row. The session takes zero dates.
+// query runs a query made of strings and SQL.
+func (f *Fixture) query(pieces ...any) *sql.Rows {
+	f.t.Helper()
+	q := f.Dialect.Bind(dialect.Concat(pieces...))
+	rows, err := f.DB.QueryContext(f.t.Context(), q.Text, q.Args...)
+	require.NoError(f.t, err, q.Text)
+	return rows
+}
+
+// number runs a query for one number.
+func (f *Fixture) number(pieces ...any) (n int64) {
+	f.t.Helper()
+	q := f.Dialect.Bind(dialect.Concat(pieces...))
+	require.NoError(f.t, f.DB.QueryRowContext(f.t.Context(), q.Text, q.Args...).Scan(&n), q.Text)
+	return n
+}
+
+// Insert inserts one row, as it is: zero dates and ids that the server else gives.
 func (f *Fixture) Insert(table string, r Row) {
 	f.t.Helper()
 	require.NoError(f.t, f.TryInsert(table, r), "inserting into %s", table)
@@ -84,29 +118,50 @@ func (f *Fixture) Insert(table string, r Row) {
 
 // TryInsert inserts one row or says why not.
 func (f *Fixture) TryInsert(table string, r Row) error {
-	columns := make([]string, 0, len(r))
-	for c := range r {
-		columns = append(columns, c)
-	}
-	slices.Sort(columns)
-	args := make([]any, len(columns))
-	for i, c := range columns {
-		args[i], columns[i] = r[c], f.Dialect.Quote(c)
-	}
-	marks := strings.TrimSuffix(strings.Repeat("?, ", len(args)), ", ")
-	statement := "INSERT INTO " + f.Dialect.Quote(table) + " (" + strings.Join(columns, ", ") + ") VALUES (" + marks + ")"
 	conn, err := f.DB.Conn(f.t.Context())
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	if f.Dialect.Name() == "mysql" {
-		if _, err := conn.ExecContext(f.t.Context(), "SET SESSION sql_mode = 'STRICT_ALL_TABLES'"); err != nil {
+	return f.insert(conn, table, []Row{r})
+}
+
+// InsertAll inserts rows that set the same columns, many in a statement.
+func (f *Fixture) InsertAll(table string, rows []Row) {
+	f.t.Helper()
+	conn := f.session()
+	for len(rows) > 0 {
+		some := rows[:min(len(rows), 2000/len(rows[0]))] // SQL Server takes 2,100 parameters
+		rows = rows[len(some):]
+		require.NoError(f.t, f.insert(conn, table, some), table)
+	}
+	require.NoError(f.t, conn.Close())
+}
+
+func (f *Fixture) insert(conn *sql.Conn, table string, rows []Row) error {
+	columns := slices.Sorted(maps.Keys(rows[0]))
+	marks := "(" + strings.TrimSuffix(strings.Repeat("?, ", len(columns)), ", ") + ")"
+	q := dialect.SQL{Text: strings.TrimSuffix(strings.Repeat(marks+", ", len(rows)), ", ")}
+	for _, row := range rows {
+		for _, c := range columns {
+			q.Args = append(q.Args, row[c])
+		}
+	}
+	quoted := make([]string, len(columns))
+	for i, c := range columns {
+		quoted[i] = f.Dialect.Quote(c)
+	}
+	q = f.Dialect.Bind(dialect.Concat("INSERT INTO ", f.Dialect.Table(table), " (", strings.Join(quoted, ", "), ") VALUES ", q))
+	before, after := f.speech().asIs(f, table, columns)
+	for _, step := range []dialect.SQL{{Text: before}, q, {Text: after}} {
+		if step.Text == "" {
+			continue
+		}
+		if _, err := conn.ExecContext(f.t.Context(), step.Text, step.Args...); err != nil {
 			return err
 		}
 	}
-	_, err = conn.ExecContext(f.t.Context(), statement, args...)
-	return err
+	return nil
 }
 
 // At is the wall clock so many seconds from the cut-off.
@@ -193,10 +248,11 @@ func value[T any](v token.Null[T]) any {
 	return v.V
 }
 
-// wall is an offset as a parameter; SQLite keeps the zero date as text.
+// wall is an offset as a parameter; SQLite keeps the zero date as text. On SQL
+// Server there is none, and what takes its place in a migration is NULL.
 func (f *Fixture) wall(o cases.Offset) any {
 	switch {
-	case o.Null:
+	case o.Null, o.Zero && f.Dialect.Name() == "sqlserver":
 		return nil
 	case o.Zero:
 		return "0000-00-00 00:00:00"
@@ -207,8 +263,11 @@ func (f *Fixture) wall(o cases.Offset) any {
 // Keys returns all values of a column, byte for byte, sorted.
 func (f *Fixture) Keys(table, column string) []string {
 	f.t.Helper()
-	rows, err := f.DB.QueryContext(f.t.Context(), "SELECT "+f.Dialect.Quote(column)+" FROM "+f.Dialect.Quote(table))
-	require.NoError(f.t, err)
+	found, ok := f.Found().Table(table)
+	require.True(f.t, ok, table)
+	c, ok := found.Column(column)
+	require.True(f.t, ok, column)
+	rows := f.query("SELECT ", f.Dialect.Read(*c), " FROM ", f.Dialect.Table(table))
 	defer rows.Close()
 	keys := []string{}
 	for rows.Next() {
@@ -227,9 +286,7 @@ func (f *Fixture) Count(table, where string) int64 {
 	if where != "" {
 		where = " WHERE " + where
 	}
-	var n int64
-	require.NoError(f.t, f.DB.QueryRowContext(f.t.Context(), "SELECT COUNT(*) FROM "+f.Dialect.Quote(table)+where).Scan(&n))
-	return n
+	return f.number("SELECT COUNT(*) FROM ", f.Dialect.Table(table), where)
 }
 
 // Source is the fixture for the verifier.

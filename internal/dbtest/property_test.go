@@ -129,9 +129,7 @@ func TestPredicatesAgree(t *testing.T) {
 	})
 }
 
-func (f *Fixture) countWhere(table string, where dialect.SQL) (n int64) {
+func (f *Fixture) countWhere(table string, where dialect.SQL) int64 {
 	f.t.Helper()
-	q := dialect.Concat("SELECT COUNT(*) FROM ", f.Dialect.Quote(table), " WHERE ", where)
-	require.NoError(f.t, f.DB.QueryRowContext(f.t.Context(), q.Text, q.Args...).Scan(&n))
-	return n
+	return f.number("SELECT COUNT(*) FROM ", f.Dialect.Table(table), " WHERE ", where)
 }

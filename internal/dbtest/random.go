@@ -2,11 +2,7 @@ package dbtest
 
 import (
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 
-	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
 	"github.com/tokensweep/tokensweep/internal/cases"
@@ -117,29 +113,4 @@ func (f *Fixture) cibaRows(all []cases.CIBA) []Row {
 		rows[i] = CIBARow(fmt.Sprintf("b%d", i), "", Row{"AUTH_REQ_STATUS": value(c.Status), "ISSUED_TIME": f.wall(c.Issued), "EXPIRES_IN": value(c.ExpiresIn)})
 	}
 	return rows
-}
-
-// InsertAll inserts rows that set the same columns, many in a statement.
-func (f *Fixture) InsertAll(table string, rows []Row) {
-	f.t.Helper()
-	conn := f.session()
-	if f.Dialect.Name() == "mysql" {
-		f.in(conn, "SET SESSION sql_mode = 'STRICT_ALL_TABLES'") // takes zero dates
-	}
-	for len(rows) > 0 {
-		some := rows[:min(len(rows), 500)]
-		rows = rows[len(some):]
-		columns := slices.Sorted(maps.Keys(some[0]))
-		marks := "(" + strings.TrimSuffix(strings.Repeat("?, ", len(columns)), ", ") + ")"
-		var args []any
-		for _, row := range some {
-			for _, c := range columns {
-				args = append(args, row[c])
-			}
-		}
-		statement := "INSERT INTO " + f.Dialect.Quote(table) + " (" + strings.Join(columns, ", ") + ") VALUES " + marks + strings.Repeat(", "+marks, len(some)-1)
-		_, err := conn.ExecContext(f.t.Context(), statement, args...)
-		require.NoError(f.t, err, table)
-	}
-	require.NoError(f.t, conn.Close())
 }

@@ -13,18 +13,17 @@ const (
 // childFaults are faults in the tables below tokens and requests.
 func childFaults() []sabotage {
 	const scopes = schema.AccessTokenScope
-	left := func(insert string) func(*Fixture) { return func(f *Fixture) { f.unchecked(insert) } }
+	left := func(table string, r Row) func(*Fixture) { return func(f *Fixture) { f.unchecked(table, r) } }
 	return []sabotage{
 		{name: "scope of a removed token left", audit: true,
-			after: left("INSERT INTO " + scopes + " (TOKEN_ID, TOKEN_SCOPE) VALUES ('dead-parent', 'openid')"),
+			after: left(scopes, Row{"TOKEN_ID": "dead-parent", "TOKEN_SCOPE": "openid"}),
 			want:  []fault{{verify.Orphaned, scopes, 1, []string{"dead-parent,openid"}}}},
 		{name: "claims of a removed token left", audit: true,
-			after: left("INSERT INTO " + schema.RequestClaims + " (ID, REQ_OBJECT_ID, CLAIM_ATTRIBUTE) VALUES (2, 2, 'dead-parent')"),
+			after: left(schema.RequestClaims, Row{"ID": 2, "REQ_OBJECT_ID": 2, "CLAIM_ATTRIBUTE": "dead-parent"}),
 			want:  []fault{{verify.Orphaned, schema.RequestClaims, 1, []string{"2"}}}},
 		{name: "binding of a removed token left", audit: true, // the table has no primary key
-			after: left("INSERT INTO " + schema.TokenBinding + " (TOKEN_ID, TOKEN_BINDING_TYPE, TOKEN_BINDING_REF, TOKEN_BINDING_VALUE) VALUES " +
-				"('dead-parent', 'cookie', 'ref', 'value of dead-parent')"),
-			want: []fault{{verify.Orphaned, schema.TokenBinding, 1, []string{"dead-parent"}}}},
+			after: left(schema.TokenBinding, bindingRow("dead-parent")),
+			want:  []fault{{verify.Orphaned, schema.TokenBinding, 1, []string{"dead-parent"}}}},
 		{name: "scope of a survivor gone", audit: true,
 			after: statements("DELETE FROM " + scopes + " WHERE TOKEN_ID = 'live-parent'"),
 			want:  []fault{{verify.Lost, scopes, 1, []string{"live-parent,openid"}}}},
@@ -117,20 +116,14 @@ func definitionFaults() []sabotage {
 			after: statements("DROP TABLE NOTES"),
 			want:  []fault{{verify.Lost, notes, 3, []string{"1", "2", notes}}}},
 		{name: "index added", audit: true,
-			after: statements("CREATE INDEX IDX_NEW ON NOTES (BODY)"),
-			want:  []fault{{verify.Altered, notes, 1, []string{"indexes: was [], now [{IDX_NEW false [BODY]}]"}}}},
+			after: statements("CREATE INDEX idx_new ON NOTES (BODY)"),
+			want:  []fault{{verify.Altered, notes, 1, []string{"indexes: was [], now [idx_new (BODY)]"}}}},
 		{name: "column added", audit: true,
-			after: statements("ALTER TABLE NOTES ADD COLUMN MORE INT"),
+			after: statements("ALTER TABLE NOTES ADD MORE INT NULL"),
 			want:  []fault{{verify.Altered, notes, 1, []string{"column MORE is new"}}}},
 		{name: "trigger left behind", audit: true,
-			after: func(f *Fixture) {
-				body := "FOR EACH ROW SET NEW.BODY = ''"
-				if f.Dialect.Name() == "sqlite" {
-					body = "BEGIN SELECT 1; END"
-				}
-				f.Exec("CREATE TRIGGER EXTRA BEFORE INSERT ON NOTES " + body)
-			},
-			want: []fault{{verify.Altered, notes, 1, []string{"triggers: was [], now [{EXTRA BEFORE INSERT}]"}}}},
+			after: func(f *Fixture) { f.Exec(f.speech().insertTrigger) },
+			want:  []fault{{verify.Altered, notes, 1, []string{"triggers: was [], now [{extra AFTER INSERT}]"}}}},
 		{name: "audit table replaced", audit: true, // and what was in it forgotten
 			after: func(f *Fixture) {
 				found, _ := f.Found().Table(audits)

@@ -67,7 +67,7 @@ func (v variant) name() string {
 // variants is every combination that the scenario asks for.
 func (s *scenario) variants(product string) []variant {
 	zones := s.WritersZones
-	if product == "SQLite" || len(zones) == 0 {
+	if !hasZones(product) || len(zones) == 0 {
 		zones = []string{""}
 	}
 	var all []variant
@@ -104,7 +104,11 @@ type stage struct {
 }
 
 func (s *scenario) run(t *testing.T, open Opener, v variant) {
-	f := New(t, open(t, harness.Options{WritersZone: v.zone}), Setup{Release: s.Release, Change: func(d *schema.Database) { s.change(d, v) }})
+	target := open(t, harness.Options{WritersZone: v.zone})
+	if s.TableCollation != "" && hasTSQL(target.Server.Product) { // there it is a matter of the database
+		target = inDatabase(t, target, speechOf(target.Dialect).collation(s.TableCollation))
+	}
+	f := New(t, target, Setup{Release: s.Release, Change: func(d *schema.Database) { s.change(target, d, v) }})
 	st := &stage{Fixture: f, scenario: s, variant: v, open: open}
 	for _, statement := range s.setup(t, f) {
 		f.Exec(statement)
@@ -131,11 +135,12 @@ func (s *scenario) run(t *testing.T, open Opener, v variant) {
 }
 
 // change makes the tables as the scenario wants them.
-func (s *scenario) change(d *schema.Database, v variant) {
+func (s *scenario) change(target *harness.Target, d *schema.Database, v variant) {
 	for i := range d.Tables {
 		table := &d.Tables[i]
-		if s.TableCollation != "" {
-			table.Charset, table.Collation = strings.SplitN(s.TableCollation, "_", 2)[0], s.TableCollation
+		if s.TableCollation != "" && !hasTSQL(target.Server.Product) {
+			collation := speechOf(target.Dialect).collation(s.TableCollation)
+			table.Charset, table.Collation = charsetOf(target.Dialect, collation), collation
 		}
 		if slices.Contains(v.noCascade, table.Name) {
 			for k := range table.ForeignKeys {

@@ -100,7 +100,7 @@ func (s *scenario) setup(t *testing.T, f *Fixture) []string {
 	tmpl, err := template.New("setup.sql").Funcs(template.FuncMap{"at": func(s int64) string { return At(s) }}).Parse(string(text))
 	require.NoError(t, err)
 	var b bytes.Buffer
-	require.NoError(t, tmpl.Execute(&b, map[string]string{"Dialect": f.Dialect.Name()}))
+	require.NoError(t, tmpl.Execute(&b, map[string]string{"Dialect": f.Dialect.Name(), "Time": f.speech().timeType}))
 	return slices.DeleteFunc(strings.Split(b.String(), ";\n"), func(s string) bool { return strings.TrimSpace(s) == "" })
 }
 

@@ -28,7 +28,7 @@ func latin1InUTF8(t *testing.T, d dialect.Dialect, newSchema NewSchema) {
 	for _, name := range []string{"apim-2.6", "apim-4.2", "apim-4.7", "is-7.3"} {
 		db, in := newSchema(t)
 		exec(t, db, "ALTER DATABASE "+d.Quote(in)+" CHARACTER SET utf8mb4")
-		release, err := schema.Release(name)
+		release, err := schema.Release(name, schema.MySQL)
 		require.NoError(t, err)
 		for i := range release.Tables {
 			release.Tables[i].Charset = "latin1"
@@ -46,7 +46,7 @@ func tooLongForUTF8(t *testing.T, d dialect.Dialect, newSchema NewSchema) {
 	for name, fits := range map[string]bool{"apim-2.6": true, "apim-4.0": true, "apim-4.2": false, "apim-4.7": false} {
 		db, in := newSchema(t)
 		exec(t, db, "ALTER DATABASE "+d.Quote(in)+" CHARACTER SET utf8mb4")
-		release, err := schema.Release(name)
+		release, err := schema.Release(name, schema.MySQL)
 		require.NoError(t, err)
 		tables, err := release.CreationOrder()
 		require.NoError(t, err)
@@ -70,7 +70,7 @@ func tooLongForUTF8(t *testing.T, d dialect.Dialect, newSchema NewSchema) {
 func ownCollation(t *testing.T, d dialect.Dialect, newSchema NewSchema) {
 	for charset, collation := range map[string]string{"latin1": "latin1_bin", "utf8mb4": "utf8mb4_unicode_520_ci", "utf8mb3": "utf8mb3_bin"} {
 		db, in := newSchema(t)
-		release, err := schema.Release(schema.DefaultRelease)
+		release, err := schema.Release(schema.DefaultRelease, schema.MySQL)
 		require.NoError(t, err)
 		tokens, _ := release.Table(schema.AccessToken)
 		state, _ := tokens.Column("TOKEN_STATE")
@@ -94,7 +94,7 @@ func ownCollation(t *testing.T, d dialect.Dialect, newSchema NewSchema) {
 func zeroDate(t *testing.T, d dialect.Dialect, newSchema NewSchema) {
 	db, in := newSchema(t)
 	zero := "0000-00-00 00:00:00"
-	release, err := schema.Release("apim-2.6")
+	release, err := schema.Release("apim-2.6", schema.MySQL)
 	require.NoError(t, err)
 	tokens, _ := release.Table(schema.AccessToken)
 	created, _ := tokens.Column("TIME_CREATED")

@@ -17,19 +17,26 @@ import (
 // Collations runs the cases under state columns that compare in other ways than
 // the default. The official policies then give other verdicts; the others not.
 func Collations(t *testing.T, open Opener, product string) {
-	nopad := "utf8mb4_0900_ai_ci"
-	if product == "MariaDB" {
-		nopad = "utf8mb4_uca1400_nopad_ai_ci"
+	collations := []string{"latin1_bin", "utf8mb4_0900_ai_ci"}
+	switch product {
+	case "MySQL":
+	case "MariaDB":
+		collations = []string{"latin1_bin", "utf8mb4_uca1400_nopad_ai_ci"}
+	default:
+		collations = []string{"Latin1_General_CS_AS", "Latin1_General_CI_AI", "Latin1_General_BIN2"}
 	}
-	for _, collation := range []string{"latin1_bin", nopad} {
+	for _, collation := range collations {
 		t.Run(collation, func(t *testing.T) { t.Parallel(); Cases(t, open, harness.Options{}, collation) })
 	}
 }
 
 // mysqlName is the collation of MySQL that compares states as this one does.
 func mysqlName(collation string) string {
-	if collation == "utf8mb4_uca1400_nopad_ai_ci" {
+	switch collation {
+	case "utf8mb4_uca1400_nopad_ai_ci":
 		return "utf8mb4_0900_ai_ci"
+	case "Latin1_General_CS_AS", "Latin1_General_BIN2": // blanks at the end do not count here either
+		return "latin1_bin"
 	}
 	return collation
 }
