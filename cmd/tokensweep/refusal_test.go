@@ -75,9 +75,9 @@ func refusals(db string) map[string]refusal {
 			code: exitRefused, says: []string{"has no table " + schema.AccessToken, "name the schema"}},
 		"missing privilege": {
 			prepare: func(t *testing.T, target *harness.Target, dsn string) string {
-				return login(dsn, reader(t, target)+":hidden-secret")
+				return login(dsn, reader(t, target)+":hidden-secret1")
 			},
-			code: exitRefused, says: []string{"lacks the privilege INSERT", schema.TokenAudit, "GRANT"}},
+			code: exitRefused, says: []string{"lacks the privilege DELETE", schema.AccessToken, "GRANT"}},
 		"ids not unique": {
 			prepare: func(t *testing.T, target *harness.Target, dsn string) string {
 				noKey := []string{"ALTER TABLE " + schema.AccessToken + " DROP PRIMARY KEY, ADD INDEX (TOKEN_ID)"}
@@ -115,19 +115,19 @@ var withoutChildren = []string{"DROP TABLE " + schema.RequestValues, "DROP TABLE
 	"DROP TABLE " + schema.AccessTokenScope, "DROP TABLE " + schema.TokenBinding}
 
 // reader makes a user who may read all tables and nothing else, with the
-// password hidden-secret.
+// password hidden-secret1.
 func reader(t *testing.T, target *harness.Target) string {
 	t.Helper()
 	name := fmt.Sprintf("reader%x", xxh3.HashString(target.ConnectionString()))
 	if target.Dialect.Name() == "sqlserver" {
-		sqlOn(t, target, "CREATE LOGIN "+name+" WITH PASSWORD = 'hidden-secret', CHECK_POLICY = OFF", "CREATE USER "+name+" FOR LOGIN "+name,
+		sqlOn(t, target, "CREATE LOGIN "+name+" WITH PASSWORD = 'hidden-secret1'", "CREATE USER "+name+" FOR LOGIN "+name,
 			"GRANT SELECT ON SCHEMA::dbo TO "+name)
 		t.Cleanup(func() {
 			sqlOn(t, target, "REVOKE SELECT ON SCHEMA::dbo FROM "+name, "DROP USER "+name, "DROP LOGIN "+name)
 		})
 		return name
 	}
-	sqlOn(t, target, "CREATE USER "+name+" IDENTIFIED BY 'hidden-secret'", "GRANT SELECT, REFERENCES ON `"+target.Schema+"`.* TO "+name)
+	sqlOn(t, target, "CREATE USER "+name+" IDENTIFIED BY 'hidden-secret1'", "GRANT SELECT, REFERENCES ON `"+target.Schema+"`.* TO "+name)
 	t.Cleanup(func() { sqlOn(t, target, "DROP USER "+name) })
 	return name
 }

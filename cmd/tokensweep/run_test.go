@@ -98,7 +98,8 @@ func TestVerifyJudgesSomeoneElsesCleanUp(t *testing.T) {
 			got = tokensweep(t, "verify", "capture", "--dsn", dsn, "--out", file, "--cutoff", cutOffText)
 			require.Equal(t, exitRefused, got.code, "a pre-image is never overwritten: %s", got.stderr)
 
-			sqlOn(t, target, "DELETE FROM "+schema.AccessToken+" WHERE TOKEN_STATE <> 'ACTIVE' OR TOKEN_ID LIKE '0%'")
+			const some = schema.AccessToken + " WHERE TOKEN_STATE <> 'ACTIVE' OR TOKEN_ID LIKE '0%'"
+			sqlOn(t, target, "DELETE FROM "+schema.RequestObject+" WHERE TOKEN_ID IN (SELECT TOKEN_ID FROM "+some+")", "DELETE FROM "+some)
 			got = tokensweep(t, "verify", "check", "--dsn", dsn, "--before", file, "--audit=false")
 			require.Equal(t, exitFail, got.code, got.stderr)
 			require.Contains(t, got.stdout, "WRONGLY_REMOVED")

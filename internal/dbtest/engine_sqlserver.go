@@ -31,6 +31,9 @@ func sqlServerEngine(t *testing.T, open Opener) {
 		"trigger that deletes nothing":    insteadOfNothing,
 		"trigger that changes other rows": noisyTrigger,
 		"keys are looked up":              keyLookups,
+		"row versions":                    rowVersions,
+		"no lock escalation":              noEscalation,
+		"throttle on the log":             throttled,
 	} {
 		t.Run(name, func(t *testing.T) { t.Parallel(); test(engineFixture(t, open)) })
 	}

@@ -27,6 +27,7 @@ func Exercise(t *testing.T, open Opener) {
 	part("sabotage", func(t *testing.T) { Sabotage(t, open) })
 	part("scenarios", func(t *testing.T) { Scenarios(t, open, server.Product) })
 	part("engine", func(t *testing.T) { Engine(t, open, server.Product) })
+	part("random databases", func(t *testing.T) { RandomDatabases(t, open) })
 	part("differential", func(t *testing.T) { Differential(t, open) })
 	if server.Product != "SQLite" { // which has no collations to choose
 		part("collations", func(t *testing.T) { Collations(t, open, server.Product) })

@@ -2,7 +2,6 @@ package dbtest
 
 import (
 	"maps"
-	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,55 +10,12 @@ import (
 	"github.com/tokensweep/tokensweep/cleanup"
 	"github.com/tokensweep/tokensweep/dialect"
 	"github.com/tokensweep/tokensweep/harness"
-	"github.com/tokensweep/tokensweep/internal/cases"
-	"github.com/tokensweep/tokensweep/schema"
 	"github.com/tokensweep/tokensweep/token"
-	"github.com/tokensweep/tokensweep/verify"
 )
-
-// drawn is one random database.
-type drawn struct {
-	tokens   []cases.Token
-	codes    []cases.Code
-	requests []cases.CIBA
-}
-
-func draw(t *rapid.T) drawn {
-	return drawn{
-		rapid.SliceOfN(tokenGenerator, 0, 40).Draw(t, "tokens"),
-		rapid.SliceOfN(codeGenerator, 0, 10).Draw(t, "codes"),
-		rapid.SliceOfN(cibaGenerator, 0, 5).Draw(t, "CIBA requests"),
-	}
-}
-
-// fill makes f hold d and nothing else. Every other token has a scope.
-func (f *Fixture) fill(d drawn) {
-	f.t.Helper()
-	for _, table := range []string{codes, requests, tokens, audits} {
-		f.Exec("DELETE FROM " + table)
-	}
-	f.InsertAll(tokens, f.tokenRows(d.tokens))
-	f.InsertAll(codes, f.codeRows(d.codes))
-	f.InsertAll(requests, f.cibaRows(d.requests))
-	for i := 0; i < len(d.tokens); i += 2 {
-		f.Insert(schema.AccessTokenScope, Row{"TOKEN_ID": tokenID(i), "TOKEN_SCOPE": "openid"})
-	}
-}
 
 func propertyFixture(t *testing.T) *Fixture {
 	target := harness.ForTest(t, harness.Options{DB: harness.SQLite})
 	return New(t, target, Setup{NullTimes: true})
-}
-
-func keptOf(verdicts map[string]bool) []string {
-	ids := []string{}
-	for id, goes := range verdicts {
-		if !goes {
-			ids = append(ids, id)
-		}
-	}
-	slices.Sort(ids)
-	return ids
 }
 
 // TestRunLeavesWhatTheOracleKeeps is the whole tool on random databases: the
@@ -69,25 +25,12 @@ func TestRunLeavesWhatTheOracleKeeps(t *testing.T) {
 	t.Parallel()
 	f := propertyFixture(t)
 	rapid.Check(t, func(rt *rapid.T) {
-		d, policy := draw(rt), rapid.SampledFrom(token.Policies()).Draw(rt, "policy")
+		d, policy := drawDatabase(rt), rapid.SampledFrom(token.Policies()).Draw(rt, "policy")
 		f.fill(d)
-		o := f.judge(policy, d.tokens, d.codes, d.requests)
-		forecast, err := cleanup.Count(t.Context(), f.DB, f.Plan(policy))
-		require.NoError(rt, err)
-		for run, size := range []int{rapid.IntRange(1, 50).Draw(rt, "batch size"), 1000} {
-			result, outcome, err := f.TryVerified(t.Context(), cleanup.Batch{Size: size}, f.Plan(policy))
-			require.NoError(rt, err)
-			require.Equal(rt, verify.Pass, outcome.Verdict, "%+v", outcome.Findings)
-			require.Equal(rt, keptOf(o.tokens), f.Keys(tokens, "TOKEN_ID"))
-			require.Equal(rt, keptOf(o.codes), f.Keys(codes, "CODE_ID"))
-			require.Equal(rt, keptOf(o.requests), f.Keys(requests, "AUTH_CODE_KEY"))
-			for i, p := range result.Phases {
-				require.Equal(rt, []int64{forecast[i].Removable, 0}[run], p.Removed, p.Phase)
-			}
-		}
+		f.requireOracle(rt, d, policy, rapid.IntRange(1, 50).Draw(rt, "batch size"))
 		once := f.Dump()
 		f.fill(d)
-		_, err = cleanup.Batch{Size: 1}.Clean(t.Context(), f.DB, f.Plan(policy), cleanup.Watcher{})
+		_, err := cleanup.Batch{Size: 1}.Clean(t.Context(), f.DB, f.Plan(policy), cleanup.Watcher{})
 		require.NoError(rt, err)
 		rowByRow := f.Dump()
 		require.Len(rt, rowByRow[audits], len(once[audits]))
@@ -104,7 +47,7 @@ func TestPredicatesAgree(t *testing.T) {
 	t.Parallel()
 	f := propertyFixture(t)
 	rapid.Check(t, func(rt *rapid.T) {
-		d := draw(rt)
+		d := drawDatabase(rt)
 		f.fill(d)
 		for _, p := range token.Policies() {
 			rule := dialect.Rule{Dialect: f.Dialect, Policy: p, CutOff: CutOff}
