@@ -29,7 +29,8 @@ prepare: ## get Docker, MySQL, MariaDB and SQL Server for the tests; says what i
 
 # One package at a time: they share the machine's databases, and measure time.
 test: prepare ## run all tests, on real databases too
-	@$(ENV) $(GO) test -count=1 -p 1 -timeout 60m $(ARGS) $(PKG)
+	@$(ENV) $(GO) test -count=1 -v -run '^TestSaysWhichSQLServer$$' ./harness | grep '^sqlserver: ' || :
+	@$(ENV) $(GO) test -count=1 -p 1 -timeout 80m $(ARGS) $(PKG)
 
 test/fast: ## run the tests that need no database server (SQLite only)
 	$(GO) test -count=1 $(ARGS) ./token ./schema ./dialect/...

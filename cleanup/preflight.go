@@ -65,6 +65,7 @@ func probeAudit(ctx context.Context, conn *sql.Conn, p *Plan, ph *Phase, probe f
 	nothing := dialect.Text("1 = 0")
 	audit := *ph.Audit
 	audit.Columns = sharedColumns(p, ph)
+	audit.At = p.CutOff // any time that the column takes
 	mover, ok := ph.mover(p.Dialect)
 	if !ok {
 		return probe("INSERT", audit.Table, dialect.CopyToAudit(p.Dialect, ph.Table, audit, nothing))
