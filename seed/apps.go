@@ -106,13 +106,14 @@ func (l *loader) addApps(ctx context.Context) error {
 }
 
 // chooseAppIDs keeps 1, 2, 3… for an empty table. Otherwise the server counts,
-// or where it does not, the ids go on from the highest.
+// or where it does not, or a bulk load of ids may have passed it by, the ids go on
+// from the highest.
 func (l *loader) chooseAppIDs(ctx context.Context) error {
 	highest, err := l.highest(ctx, l.apps.found.Name, "ID")
 	if err != nil || highest == 0 {
 		return err
 	}
-	if c, ok := l.apps.found.Column("ID"); ok && c.AutoID {
+	if c, ok := l.apps.found.Column("ID"); ok && c.AutoID && l.copier == nil {
 		l.apps = l.apps.without("ID")
 		return nil
 	}

@@ -34,15 +34,15 @@ func rowVersions(f *Fixture) {
 // noEscalation has far more dead tokens than a batch may lock, and asks for a
 // batch of them all. The server must not lock the table.
 func noEscalation(f *Fixture) {
+	const onTable = "SELECT COUNT(*) FROM sys.dm_tran_locks WHERE resource_type = 'OBJECT' AND request_mode IN ('X', 'U', 'S') " +
+		"AND resource_database_id = DB_ID() AND resource_associated_entity_id = OBJECT_ID('" + tokens + "')"
+	var n int64
+	f.orSkip(f.DB.QueryRowContext(f.t.Context(), onTable).Scan(&n))
 	var many []Row
 	for i := range 12_000 {
 		many = append(many, TokenRow(fmt.Sprintf("bulk-%05d", i), token.Revoked, nil))
 	}
 	f.InsertAll(tokens, many)
-	const onTable = "SELECT COUNT(*) FROM sys.dm_tran_locks WHERE resource_type = 'OBJECT' AND request_mode IN ('X', 'U', 'S') " +
-		"AND resource_database_id = DB_ID() AND resource_associated_entity_id = OBJECT_ID('" + tokens + "')"
-	var n int64
-	f.orSkip(f.DB.QueryRowContext(f.t.Context(), onTable).Scan(&n))
 	locks := func(step string) {
 		if step == "ledger" {
 			require.Zero(f.t, f.number(onTable), "the whole table is locked")

@@ -294,9 +294,7 @@ func (f *Fixture) Source() verify.Source {
 // Found reads the schema.
 func (f *Fixture) Found() *schema.Database {
 	f.t.Helper()
-	found, err := schema.Read(f.t.Context(), f.DB, f.Dialect, f.Schema)
-	require.NoError(f.t, err)
-	return found
+	return read(f.t, f.DB, f.Dialect, f.Schema)
 }
 
 // Plan plans an audited clean-up under a policy.
