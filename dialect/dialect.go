@@ -138,8 +138,9 @@ type BulkLoader interface {
 // a prepared statement.
 type RowCopier interface {
 	// CopyRows is the text to prepare in a transaction. Each Exec of it takes the
-	// values of one row, of the Go type that the column's kind asks for; an Exec without values ends the load
-	// and says how many rows arrived.
+	// values of one row: int64 for Int and BigInt, time.Time for Timestamp, string
+	// for the rest, nil for NULL. An Exec without values ends the load and says how
+	// many rows arrived.
 	CopyRows(table string, columns []string) string
 }
 

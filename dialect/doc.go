@@ -4,5 +4,6 @@
 //
 // What all databases share (the structure of the policies, the order of a
 // batch) is in this package and built from the primitives of Dialect. What only
-// some can do is a separate interface, see BulkLoader, RunLocker and SchemaUser.
+// some can do is a separate interface: BulkLoader, RowCopier, Mover, Counter,
+// LockLimiter, LogGauge, RunLocker, SchemaUser.
 package dialect

@@ -38,8 +38,8 @@ func (Dialect) BeginSnapshot() []string {
 }
 
 // FromLocked takes the locks of an update at once, on rows rather than pages, so
-// that of two sessions one waits instead of both ending in a deadlock. It reads what is committed
-// under READ_COMMITTED_SNAPSHOT too.
+// that of two sessions one waits instead of both ending in a deadlock. It reads
+// the latest committed rows under READ_COMMITTED_SNAPSHOT too.
 func (d Dialect) FromLocked(table string) (from, end string) {
 	return d.Table(table) + " WITH (UPDLOCK, ROWLOCK)", ""
 }
@@ -113,10 +113,10 @@ func (Dialect) LogUse() dialect.SQL {
 }
 
 // LockRun is sp_getapplock for the session. The name of the database is part of
-// the lock's, although the server keeps the locks of databases apart: what
-// speaks T-SQL besides it may not. It waits a few seconds, because the session of a program that was killed
-// lives on until the server notices. A lock belongs to the session, which may take
-// it again.
+// the lock's, although the server keeps the locks of databases apart: Babelfish
+// does not. It waits a few seconds, because the session of a program that was
+// killed lives on until the server notices. A lock belongs to the session, which
+// may take it again.
 func (d Dialect) LockRun(name string) dialect.SQL {
 	return d.Bind(dialect.Concat(lockName(name), "DECLARE @got INT; EXEC @got = sp_getapplock @Resource = @lock, @LockMode = 'Exclusive', "+
 		"@LockOwner = 'Session', @LockTimeout = 5000; SELECT CASE WHEN @got >= 0 THEN 1 ELSE 0 END"))
