@@ -29,7 +29,10 @@ type quiet struct{}
 func (quiet) Printf(string, ...any) {}
 
 // dockerSetup guards the settings of testcontainers, which are global to the process.
-var dockerSetup sync.Mutex
+var dockerSetup struct {
+	sync.Mutex
+	introduced bool // a client has introduced itself
+}
 
 // connectDocker finds the Docker engine. The error is one clause.
 func connectDocker(ctx context.Context) (*testcontainers.DockerClient, error) {
@@ -40,13 +43,17 @@ func connectDocker(ctx context.Context) (*testcontainers.DockerClient, error) {
 	if err := settleRyuk(ctx); err != nil && os.Getenv("DOCKER_HOST") != "" {
 		return nil, err // testcontainers would go on looking at other places
 	}
-	// The first client introduces itself through the default logger.
-	defer tclog.SetDefault(tclog.Default())
-	tclog.SetDefault(quiet{})
+	if !dockerSetup.introduced {
+		// The first client introduces itself through the default logger. Later the
+		// logger is left alone, because containers that are starting read it.
+		defer tclog.SetDefault(tclog.Default())
+		tclog.SetDefault(quiet{})
+	}
 	docker, err := testcontainers.NewDockerClientWithOpts(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("no Docker engine answers (%s)", engineProblem(err))
 	}
+	dockerSetup.introduced = true
 	if err := answers(ctx, docker.Client); err != nil {
 		return nil, err
 	}
