@@ -52,8 +52,9 @@ func (a Audit) Into(d Dialect, from string) (columns string, values SQL) {
 	return strings.Join(names, ", "), values
 }
 
-// Window is the statement that counts the rows of the next size keys behind after, counts those for
-// which removable holds, and finds the last key: examined, removable, last.
+// Window is the statement that counts the rows of the next size keys behind
+// after, counts those for which removable holds, and finds the last key:
+// examined, removable, last.
 func Window(d Dialect, table, key string, after token.Null[string], size int, removable SQL) SQL {
 	id := d.Quote(table) + "." + d.Quote(key)
 	where := Text()

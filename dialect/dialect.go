@@ -121,6 +121,15 @@ type Dialect interface {
 	Classify(err error) Class
 }
 
+// QuoteAll lists names as identifiers.
+func QuoteAll(d Dialect, names []string) string {
+	quoted := make([]string, len(names))
+	for i, name := range names {
+		quoted[i] = d.Quote(name)
+	}
+	return strings.Join(quoted, ", ")
+}
+
 // Ledger stands for the privileges that making, writing and dropping a ledger takes.
 const Ledger = "INSERT, CREATE, DROP"
 

@@ -104,12 +104,8 @@ func (in *inserter) exec(rows int) (sql.Result, error) {
 }
 
 func (in *inserter) text(rows int) string {
-	quoted := make([]string, len(in.f.names))
-	for i, name := range in.f.names {
-		quoted[i] = in.d.Quote(name)
-	}
-	row := "(" + marks(len(quoted)) + ")"
-	return "INSERT INTO " + in.d.Quote(in.f.found.Name) + " (" + strings.Join(quoted, ", ") + ") VALUES " +
+	row := "(" + marks(len(in.f.names)) + ")"
+	return "INSERT INTO " + in.d.Quote(in.f.found.Name) + " (" + dialect.QuoteAll(in.d, in.f.names) + ") VALUES " +
 		strings.TrimSuffix(strings.Repeat(row+", ", rows), ", ")
 }
 

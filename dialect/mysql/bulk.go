@@ -3,10 +3,11 @@ package mysql
 import (
 	"io"
 	"strconv"
-	"strings"
 	"sync/atomic"
 
 	mysqldriver "github.com/go-sql-driver/mysql"
+
+	"github.com/tokensweep/tokensweep/dialect"
 )
 
 var streams atomic.Int64 // the driver's registry of readers is global, so names must be unique
@@ -17,11 +18,7 @@ var streams atomic.Int64 // the driver's registry of readers is global, so names
 func (d Dialect) BulkLoad(table string, columns []string, open func() io.Reader) (statement string, done func()) {
 	name := "tokensweep-" + strconv.FormatInt(streams.Add(1), 10)
 	mysqldriver.RegisterReaderHandler(name, open)
-	quoted := make([]string, len(columns))
-	for i, c := range columns {
-		quoted[i] = d.Quote(c)
-	}
 	return "LOAD DATA LOCAL INFILE 'Reader::" + name + "' INTO TABLE " + d.Quote(table) +
 		" CHARACTER SET utf8mb4 FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' LINES TERMINATED BY '\\n' (" +
-		strings.Join(quoted, ", ") + ")", func() { mysqldriver.DeregisterReaderHandler(name) }
+		dialect.QuoteAll(d, columns) + ")", func() { mysqldriver.DeregisterReaderHandler(name) }
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/tokensweep/tokensweep/dialect"
 	"github.com/tokensweep/tokensweep/schema"
 )
 
@@ -24,7 +25,7 @@ func (d Dialect) CreateTable(t schema.Table) string {
 		lines = append(lines, d.column(c))
 	}
 	if len(t.PrimaryKey) > 0 {
-		lines = append(lines, "PRIMARY KEY ("+d.quoteAll(t.PrimaryKey)+")")
+		lines = append(lines, "PRIMARY KEY ("+dialect.QuoteAll(d, t.PrimaryKey)+")")
 	}
 	for _, fk := range t.ForeignKeys {
 		lines = append(lines, d.foreignKey(fk))
@@ -44,17 +45,9 @@ func (d Dialect) AddIndexes(table string, indexes []schema.Index) []string {
 		if ix.Unique {
 			parts[i] = "ADD UNIQUE INDEX "
 		}
-		parts[i] += d.Quote(ix.Name) + " (" + d.quoteAll(ix.Columns) + ")"
+		parts[i] += d.Quote(ix.Name) + " (" + dialect.QuoteAll(d, ix.Columns) + ")"
 	}
 	return []string{"ALTER TABLE " + d.Quote(table) + "\n  " + strings.Join(parts, ",\n  ")}
-}
-
-func (d Dialect) quoteAll(names []string) string {
-	quoted := make([]string, len(names))
-	for i, name := range names {
-		quoted[i] = d.Quote(name)
-	}
-	return strings.Join(quoted, ", ")
 }
 
 // column says NULL as well: with explicit_defaults_for_timestamp off, the
@@ -117,7 +110,7 @@ func literal(text string) string {
 }
 
 func (d Dialect) foreignKey(fk schema.ForeignKey) string {
-	text := "FOREIGN KEY (" + d.quoteAll(fk.Columns) + ") REFERENCES " + d.Quote(fk.RefTable) + " (" + d.quoteAll(fk.RefColumns) + ")"
+	text := "FOREIGN KEY (" + dialect.QuoteAll(d, fk.Columns) + ") REFERENCES " + d.Quote(fk.RefTable) + " (" + dialect.QuoteAll(d, fk.RefColumns) + ")"
 	if fk.Name != "" {
 		text = "CONSTRAINT " + d.Quote(fk.Name) + " " + text
 	}

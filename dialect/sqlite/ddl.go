@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/tokensweep/tokensweep/dialect"
 	"github.com/tokensweep/tokensweep/schema"
 )
 
@@ -26,7 +27,7 @@ func (d Dialect) CreateTable(t schema.Table) string {
 		lines = append(lines, d.column(c, isKey))
 	}
 	if len(t.PrimaryKey) > 0 && !counts {
-		lines = append(lines, "PRIMARY KEY ("+d.quoteAll(t.PrimaryKey)+")")
+		lines = append(lines, "PRIMARY KEY ("+dialect.QuoteAll(d, t.PrimaryKey)+")")
 	}
 	for _, fk := range t.ForeignKeys {
 		lines = append(lines, d.foreignKey(fk))
@@ -44,17 +45,9 @@ func (d Dialect) AddIndexes(table string, indexes []schema.Index) []string {
 		if ix.Unique {
 			create = "CREATE UNIQUE INDEX "
 		}
-		statements = append(statements, create+d.Quote(table+"."+ix.Name)+" ON "+d.Quote(table)+" ("+d.quoteAll(ix.Columns)+")")
+		statements = append(statements, create+d.Quote(table+"."+ix.Name)+" ON "+d.Quote(table)+" ("+dialect.QuoteAll(d, ix.Columns)+")")
 	}
 	return statements
-}
-
-func (d Dialect) quoteAll(names []string) string {
-	quoted := make([]string, len(names))
-	for i, name := range names {
-		quoted[i] = d.Quote(name)
-	}
-	return strings.Join(quoted, ", ")
 }
 
 func (d Dialect) column(c schema.Column, isKey bool) string {
@@ -94,7 +87,7 @@ func defaultOf(c schema.Column) string {
 }
 
 func (d Dialect) foreignKey(fk schema.ForeignKey) string {
-	text := "FOREIGN KEY (" + d.quoteAll(fk.Columns) + ") REFERENCES " + d.Quote(fk.RefTable) + " (" + d.quoteAll(fk.RefColumns) + ")"
+	text := "FOREIGN KEY (" + dialect.QuoteAll(d, fk.Columns) + ") REFERENCES " + d.Quote(fk.RefTable) + " (" + dialect.QuoteAll(d, fk.RefColumns) + ")"
 	if fk.Name != "" {
 		text = "CONSTRAINT " + d.Quote(fk.Name) + " " + text
 	}

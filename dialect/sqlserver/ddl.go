@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/tokensweep/tokensweep/dialect"
 	"github.com/tokensweep/tokensweep/schema"
 )
 
@@ -21,7 +22,7 @@ func (d Dialect) CreateTable(t schema.Table) string {
 		lines = append(lines, d.column(c, t.Collation))
 	}
 	if len(t.PrimaryKey) > 0 {
-		lines = append(lines, "PRIMARY KEY ("+d.quoteAll(t.PrimaryKey)+")")
+		lines = append(lines, "PRIMARY KEY ("+dialect.QuoteAll(d, t.PrimaryKey)+")")
 	}
 	for _, fk := range t.ForeignKeys {
 		lines = append(lines, d.foreignKey(fk))
@@ -35,16 +36,16 @@ func (d Dialect) AddIndexes(table string, indexes []schema.Index) []string {
 	var statements []string
 	for _, ix := range indexes {
 		if ix.Constraint {
-			statements = append(statements, "ALTER TABLE "+d.Table(table)+" ADD "+d.named(ix.Name)+"UNIQUE ("+d.quoteAll(ix.Columns)+")")
+			statements = append(statements, "ALTER TABLE "+d.Table(table)+" ADD "+d.named(ix.Name)+"UNIQUE ("+dialect.QuoteAll(d, ix.Columns)+")")
 			continue
 		}
 		create := "CREATE INDEX "
 		if ix.Unique {
 			create = "CREATE UNIQUE INDEX "
 		}
-		statement := create + d.Quote(ix.Name) + " ON " + d.Table(table) + " (" + d.quoteAll(ix.Columns) + ")"
+		statement := create + d.Quote(ix.Name) + " ON " + d.Table(table) + " (" + dialect.QuoteAll(d, ix.Columns) + ")"
 		if len(ix.Include) > 0 {
-			statement += " INCLUDE (" + d.quoteAll(ix.Include) + ")"
+			statement += " INCLUDE (" + dialect.QuoteAll(d, ix.Include) + ")"
 		}
 		statements = append(statements, statement)
 	}
@@ -57,14 +58,6 @@ func (d Dialect) named(name string) string {
 		return ""
 	}
 	return "CONSTRAINT " + d.Quote(name) + " "
-}
-
-func (d Dialect) quoteAll(names []string) string {
-	quoted := make([]string, len(names))
-	for i, name := range names {
-		quoted[i] = d.Quote(name)
-	}
-	return strings.Join(quoted, ", ")
 }
 
 // column says NULL as well: what a column without either is depends on a setting.
@@ -129,8 +122,8 @@ func literal(text string) string { return "'" + strings.ReplaceAll(text, "'", "'
 // foreignKey leaves the rule out where it refuses: that is NO ACTION, the
 // default. RESTRICT is no word here.
 func (d Dialect) foreignKey(fk schema.ForeignKey) string {
-	text := d.named(fk.Name) + "FOREIGN KEY (" + d.quoteAll(fk.Columns) + ") REFERENCES " + d.Table(fk.RefTable) +
-		" (" + d.quoteAll(fk.RefColumns) + ")"
+	text := d.named(fk.Name) + "FOREIGN KEY (" + dialect.QuoteAll(d, fk.Columns) + ") REFERENCES " + d.Table(fk.RefTable) +
+		" (" + dialect.QuoteAll(d, fk.RefColumns) + ")"
 	if !fk.OnDelete.Refuses() {
 		text += " ON DELETE " + string(fk.OnDelete)
 	}

@@ -147,11 +147,7 @@ func (f *Fixture) insert(conn *sql.Conn, table string, rows []Row) error {
 			q.Args = append(q.Args, row[c])
 		}
 	}
-	quoted := make([]string, len(columns))
-	for i, c := range columns {
-		quoted[i] = f.Dialect.Quote(c)
-	}
-	q = f.Dialect.Bind(dialect.Concat("INSERT INTO ", f.Dialect.Table(table), " (", strings.Join(quoted, ", "), ") VALUES ", q))
+	q = f.Dialect.Bind(dialect.Concat("INSERT INTO ", f.Dialect.Table(table), " (", dialect.QuoteAll(f.Dialect, columns), ") VALUES ", q))
 	before, after := f.speech().asIs(f, table, columns)
 	for _, step := range []dialect.SQL{{Text: before}, q, {Text: after}} {
 		if step.Text == "" {
