@@ -82,7 +82,7 @@ func NewPlan(found *schema.Database, d dialect.Dialect, s Settings) (*Plan, erro
 	}
 	s.CutOff = s.CutOff.UTC()
 	p := &Plan{Settings: s, Dialect: d, Found: found}
-	rule := dialect.Rule{Dialect: d, Policy: s.Policy, CutOff: s.CutOff}
+	rule := dialect.Rule{Dialect: d, Policy: s.Policy, CutOff: dialect.CutOff(d, s.CutOff)}
 
 	tokens, err := p.phase("tokens", schema.AccessToken, "TOKEN_STATE")
 	if err != nil {

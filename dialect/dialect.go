@@ -74,9 +74,10 @@ type Dialect interface {
 	// collation, else false or NULL.
 	LikeColumn(expr string, values ...string) SQL
 	// Before is true where the time expr plus millis (SQL for a number of
-	// milliseconds between 0 and token.MaxValidity) is earlier than cutOff; false
-	// or NULL for an unknown time. It compares wall clocks of the session.
-	Before(expr, millis string, cutOff time.Time) SQL
+	// milliseconds between 0 and token.MaxValidity) is earlier than cutOff, a text
+	// such as Wall makes; false or NULL for an unknown time. It compares wall clocks
+	// of the session.
+	Before(expr, millis string, cutOff SQL) SQL
 
 	// SessionSetup are the statements that a session of the engine runs first.
 	SessionSetup() []string

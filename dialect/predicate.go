@@ -12,8 +12,11 @@ import (
 type Rule struct {
 	Dialect Dialect
 	Policy  token.Policy
-	CutOff  time.Time // UTC, whole seconds
+	CutOff  SQL // the text of a UTC wall clock to the second: CutOff, or a variable of a procedure
 }
+
+// CutOff is a cut-off as a parameter.
+func CutOff(d Dialect, at time.Time) SQL { return Value(d.Wall(at)) }
 
 // column qualifies a column by its table, so that a predicate can stand in a
 // query over several tables.

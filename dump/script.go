@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/tokensweep/tokensweep/dump/internal/tsql"
+	"github.com/tokensweep/tokensweep/internal/tsql"
 )
 
 // pieceOfBatch bytes are sent to SQL Server at once where a script leaves the

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/tokensweep/tokensweep/dump/internal/tsql"
+	"github.com/tokensweep/tokensweep/internal/tsql"
 )
 
 // scriptRestore restores a script on one connection.

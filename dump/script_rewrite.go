@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/tokensweep/tokensweep/dump/internal/tsql"
+	"github.com/tokensweep/tokensweep/internal/tsql"
 )
 
 // Keys of Info.Adjusted for scripts.

@@ -9,7 +9,7 @@ import (
 	mysqldriver "github.com/go-sql-driver/mysql"
 	mssql "github.com/microsoft/go-mssqldb"
 
-	"github.com/tokensweep/tokensweep/dump/internal/tsql"
+	"github.com/tokensweep/tokensweep/internal/tsql"
 )
 
 // productOf says what a database handle leads to by its driver: MySQL (which may

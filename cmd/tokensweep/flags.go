@@ -110,6 +110,7 @@ func (f *policyFlags) at(c *cobra.Command, now time.Time) (token.Policy, time.Ti
 
 // engineFlags say how the rows go.
 type engineFlags struct {
+	name                string // of the engine; "" where there is no choice
 	audit, noAudit      bool
 	auditMissing        string
 	batch, stopFile     string
@@ -128,6 +129,12 @@ func (f *engineFlags) add(fs *pflag.FlagSet) {
 	fs.IntVar(&f.throttleLog, "throttle-log-percent", 0, "SQL Server: pause while the transaction log is fuller than this (1 to 99; 0: never)")
 	fs.BoolVar(&f.dryRun, "dry-run", false, "remove nothing, print exact counts")
 	fs.StringVar(&f.stopFile, "stop-file", "", "stop after the batch under way as soon as this file exists")
+}
+
+// throwAway adds the choice of an engine, for databases that are made for the run.
+func (f *engineFlags) throwAway(fs *pflag.FlagSet) {
+	fs.StringVar(&f.name, "engine", "batch", "what removes the rows: batch")
+	f.add(fs)
 }
 
 func (f *engineFlags) engine() (cleanup.Batch, error) {

@@ -42,7 +42,7 @@ mysqld or mariadbd, the embedded SQLite. It says which, and why not the others.`
 	fs := c.Flags()
 	db.throwAway(fs)
 	policy.add(fs)
-	engine.add(fs)
+	engine.throwAway(fs)
 	data.add(fs)
 	results.add(fs)
 	return c
@@ -57,7 +57,7 @@ func scenario(c *cobra.Command, db *databaseFlags, policy *policyFlags, engine *
 	if s.Settings, err = engine.settings(c, p, cutOff); err != nil {
 		return s, err
 	}
-	if s.Engine, err = engine.engine(); err != nil {
+	if s.Engine, err = engine.choose(); err != nil {
 		return s, err
 	}
 	s.Options, s.DryRun = db.options(c), engine.dryRun

@@ -61,7 +61,7 @@ its batches (.sql, .sql.gz, .sql.zst), or a backup of SQL Server (.bak).`,
 	fs.StringVar(&name, "schema", "", "schema to restore, if the dump holds several")
 	db.throwAway(fs)
 	policy.add(fs)
-	engine.add(fs)
+	engine.throwAway(fs)
 	results.add(fs)
 	return c
 }

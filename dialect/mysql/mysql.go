@@ -65,8 +65,8 @@ func (Dialect) LikeColumn(expr string, values ...string) dialect.SQL {
 
 // Before compares in whole microseconds. TIMESTAMPDIFF takes the wall clock of
 // a TIMESTAMP in the session's zone and gives NULL for the zero date.
-func (d Dialect) Before(expr, millis string, cutOff time.Time) dialect.SQL {
-	return dialect.Concat("TIMESTAMPDIFF(MICROSECOND, ", expr, ", CAST(", dialect.Value(d.Wall(cutOff)), " AS DATETIME)) > 1000 * ", millis)
+func (Dialect) Before(expr, millis string, cutOff dialect.SQL) dialect.SQL {
+	return dialect.Concat("TIMESTAMPDIFF(MICROSECOND, ", expr, ", CAST(", cutOff, " AS DATETIME)) > 1000 * ", millis)
 }
 
 // SessionSetup makes a session of the engine independent of the server's

@@ -55,8 +55,8 @@ func (Dialect) LikeColumn(expr string, values ...string) dialect.SQL {
 }
 
 // Before compares in whole milliseconds. strftime gives NULL for the zero date.
-func (d Dialect) Before(expr, millis string, cutOff time.Time) dialect.SQL {
-	return dialect.Concat("CAST(strftime('%s', ", dialect.Value(d.Wall(cutOff)), ") AS INTEGER) * 1000 - (CAST(strftime('%s', ", expr,
+func (Dialect) Before(expr, millis string, cutOff dialect.SQL) dialect.SQL {
+	return dialect.Concat("CAST(strftime('%s', ", cutOff, ") AS INTEGER) * 1000 - (CAST(strftime('%s', ", expr,
 		") AS INTEGER) * 1000 + CAST(substr(strftime('%f', ", expr, "), 4) AS INTEGER)) > ", millis)
 }
 

@@ -85,8 +85,8 @@ func (Dialect) LikeColumn(expr string, values ...string) dialect.SQL {
 // than an INT of them, and overflow at the ends of the calendar. A DATETIME is
 // rounded to them first: since compatibility level 130 the server takes .007 for
 // .0066667 beside a DATETIME2, and counts 6.
-func (d Dialect) Before(expr, millis string, cutOff time.Time) dialect.SQL {
-	return dialect.Concat("DATEDIFF_BIG(MILLISECOND, CAST(", expr, " AS DATETIME2(3)), CAST(", dialect.Value(d.Wall(cutOff)), " AS DATETIME2(0))) > ", millis)
+func (Dialect) Before(expr, millis string, cutOff dialect.SQL) dialect.SQL {
+	return dialect.Concat("DATEDIFF_BIG(MILLISECOND, CAST(", expr, " AS DATETIME2(3)), CAST(", cutOff, " AS DATETIME2(0))) > ", millis)
 }
 
 // Read turns times into text with all their digits and leaves out the blanks

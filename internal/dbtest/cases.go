@@ -93,7 +93,7 @@ func cibaIDs() (ids []string) {
 // and CIBA requests, with the cases; the dry run's counts must agree too.
 func (f *Fixture) requireForecast(plan *cleanup.Plan, expect map[string]cases.Expect) {
 	f.t.Helper()
-	rule := dialect.Rule{Dialect: f.Dialect, Policy: plan.Policy, CutOff: plan.CutOff}
+	rule := dialect.Rule{Dialect: f.Dialect, Policy: plan.Policy, CutOff: dialect.CutOff(f.Dialect, plan.CutOff)}
 	removable := map[string]int64{}
 	for table, q := range map[string]struct {
 		key       string

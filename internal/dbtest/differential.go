@@ -69,7 +69,7 @@ func (f *Fixture) requireSameVerdicts(ts []cases.Token, cs []cases.Code, bs []ca
 	f.InsertAll(codes, f.codeRows(cs))
 	f.InsertAll(requests, f.cibaRows(bs))
 	for _, p := range token.Policies() {
-		rule := dialect.Rule{Dialect: f.Dialect, Policy: p, CutOff: CutOff}
+		rule := dialect.Rule{Dialect: f.Dialect, Policy: p, CutOff: dialect.CutOff(f.Dialect, CutOff)}
 		o := f.judge(p, ts, cs, bs)
 		left := dialect.TokenLeft(f.Dialect, codes, tokens, rule.Token(tokens))
 		f.requireVerdicts(p, tokens, "TOKEN_ID", rule.Token(tokens), o.tokens)

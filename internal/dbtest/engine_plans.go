@@ -22,7 +22,7 @@ func keyLookups(f *Fixture) {
 	}
 	f.InsertAll(tokens, many)
 	d, span := f.Dialect, dialect.Range{Table: tokens, Key: "TOKEN_ID", After: token.Some("bulk-00100"), Through: "bulk-00140"}
-	rule := dialect.Rule{Dialect: d, Policy: token.Documented, CutOff: CutOff}
+	rule := dialect.Rule{Dialect: d, Policy: token.Documented, CutOff: dialect.CutOff(d, CutOff)}
 	where := dialect.Concat(span.Where(d), " AND ", rule.Token(tokens))
 	audit := *f.Plan(token.Documented).Phases[0].Audit
 	audit.At = CutOff

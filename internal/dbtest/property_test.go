@@ -50,7 +50,7 @@ func TestPredicatesAgree(t *testing.T) {
 		d := drawDatabase(rt)
 		f.fill(d)
 		for _, p := range token.Policies() {
-			rule := dialect.Rule{Dialect: f.Dialect, Policy: p, CutOff: CutOff}
+			rule := dialect.Rule{Dialect: f.Dialect, Policy: p, CutOff: dialect.CutOff(f.Dialect, CutOff)}
 			o := f.judge(p, d.tokens, d.codes, d.requests)
 			left := dialect.TokenLeft(f.Dialect, codes, tokens, rule.Token(tokens))
 			for _, q := range []struct {
