@@ -31,7 +31,7 @@ var (
 // statements are all that the engine and the verifier send, by what they are for.
 func statements() map[string][]dialect.SQL {
 	d := sqlserver.Dialect{}
-	rule := func(p token.Policy) dialect.Rule { return dialect.Rule{Dialect: d, Policy: p, CutOff: cutOff} }
+	rule := func(p token.Policy) dialect.Rule { return dialect.Rule{Dialect: d, Policy: p, CutOff: dialect.CutOff(d, cutOff)} }
 	gone := dialect.Concat(after.Where(d), " AND ", rule(token.Documented).Token(schema.AccessToken))
 	found, err := schema.Release(schema.DefaultRelease, schema.SQLServer)
 	if err != nil {
