@@ -43,6 +43,9 @@ type Document struct {
 	Warnings        []string  `json:"warnings,omitempty"`    // worth knowing, no fault
 	NotCovered      []string  `json:"not_covered,omitempty"` // token tables that no clean-up touches
 	Run             *Run      `json:"run,omitempty"`         // what the engine says of itself
+
+	// Comparison is set where a script of somebody else's ran.
+	Comparison *Comparison `json:"comparison,omitempty"`
 }
 
 // Server is the database that was used.

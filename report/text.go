@@ -18,6 +18,7 @@ func (d *Document) WriteText(w io.Writer) error {
 	var b strings.Builder
 	d.headline(&b)
 	d.faults(&b)
+	d.comparison(&b)
 	if d.accounted() {
 		d.tables(&b)
 	}
@@ -77,7 +78,7 @@ func (d *Document) tables(b *strings.Builder) {
 		}
 	}
 	b.WriteString("\n")
-	if d.Policy == "documented" {
+	if d.Policy == "documented" && d.Comparison == nil {
 		fmt.Fprintf(b, "  the strict policy would have kept %s of the rows removed\n", count(d.StrictWouldKeep))
 	}
 }

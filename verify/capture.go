@@ -25,14 +25,16 @@ type Source struct {
 
 // Header describes a pre-image.
 type Header struct {
-	Version int              `json:"version"` // of the file format
-	Taken   time.Time        `json:"taken"`   // UTC
-	CutOff  time.Time        `json:"cutoff"`  // UTC; every row was judged at this time
-	Server  string           `json:"server"`  // product and version
-	Zone    string           `json:"zone"`    // of the session that read the wall clocks
-	Found   *schema.Database `json:"schema"`
-	Rows    int64            `json:"rows"` // of all tables
-	Newest  int64            `json:"newest_created_ms"`
+	Version int       `json:"version"` // of the file format
+	Taken   time.Time `json:"taken"`   // UTC
+	CutOff  time.Time `json:"cutoff"`  // UTC; every row was judged at this time
+	// Official is the cut-off of the official policies if that is another one.
+	Official time.Time        `json:"official_cutoff,omitzero"`
+	Server   string           `json:"server"` // product and version
+	Zone     string           `json:"zone"`   // of the session that read the wall clocks
+	Found    *schema.Database `json:"schema"`
+	Rows     int64            `json:"rows"` // of all tables
+	Newest   int64            `json:"newest_created_ms"`
 }
 
 // Image is the pre-image of a database: a hash of every row of every table, and
@@ -90,9 +92,29 @@ func (t *tableImage) close() {
 // Capture reads every table of the schema in one snapshot and judges every row
 // at cutOff under every policy. The image must be closed.
 func Capture(ctx context.Context, src Source, cutOff time.Time) (*Image, error) {
+	return CaptureAt(ctx, src, CutOffs{At: cutOff})
+}
+
+// CutOffs are the times at which a pre-image judges its rows, as UTC wall clocks.
+type CutOffs struct {
+	At time.Time
+	// Official is the one of the official policies, zero for At. The vendor's MySQL
+	// procedure compares UTC wall clocks with the local time of its session.
+	Official time.Time
+}
+
+func (o CutOffs) of(p token.Policy) time.Time {
+	if p.Official() && !o.Official.IsZero() {
+		return o.Official
+	}
+	return o.At
+}
+
+// CaptureAt is Capture with a cut-off of their own for the official policies.
+func CaptureAt(ctx context.Context, src Source, at CutOffs) (*Image, error) {
 	began := time.Now()
 	im := &Image{budget: &budget{left: spillLimit}}
-	im.Header = Header{Version: fileVersion, Taken: began.UTC().Truncate(time.Second), CutOff: cutOff.UTC()}
+	im.Header = Header{Version: fileVersion, Taken: began.UTC().Truncate(time.Second), CutOff: at.At.UTC(), Official: at.Official}
 	err := src.snapshot(ctx, func(conn *sql.Conn) error {
 		found, err := schema.Read(ctx, conn, src.Dialect, src.Schema)
 		if err != nil {
@@ -100,7 +122,7 @@ func Capture(ctx context.Context, src Source, cutOff time.Time) (*Image, error) 
 		}
 		im.Found = found
 		for _, l := range layouts(found) {
-			t, err := src.readTable(ctx, conn, l, im.budget, judgeFor(src.Dialect, l, cutOff, &im.Newest))
+			t, err := src.readTable(ctx, conn, l, im.budget, judgeFor(src.Dialect, l, at, &im.Newest))
 			if err != nil {
 				return err
 			}
@@ -267,12 +289,12 @@ func (t *tableImage) remember(r *rowReader, judge judgeFunc) error {
 type judgeFunc func(r *rowReader) (meta, error)
 
 // judgeFor returns the judge of a table, nil for tables that no policy speaks of.
-func judgeFor(d dialect.Dialect, l *layout, cutOff time.Time, newest *int64) judgeFunc {
+func judgeFor(d dialect.Dialect, l *layout, at CutOffs, newest *int64) judgeFunc {
 	judges := func(state string) []token.Judge {
 		c, _ := l.table.Column(state)
 		var all []token.Judge
 		for _, p := range token.Policies() {
-			all = append(all, token.NewJudge(p, cutOff, d.Collation(c.Collation)))
+			all = append(all, token.NewJudge(p, at.of(p), d.Collation(c.Collation)))
 		}
 		return all
 	}
@@ -310,6 +332,9 @@ func judgeTokens(l *layout, judges []token.Judge, newest *int64) judgeFunc {
 		}
 		for i, j := range judges {
 			m = m.with(i, j.Token(t))
+		}
+		if !t.HasRefresh {
+			m |= noRefresh
 		}
 		return m.withState(stateOf(t.State)), nil
 	}

@@ -26,8 +26,20 @@ type Expect struct {
 	// Own are tables of the clean-up's own, such as the ledger of an incomplete
 	// run or of one that is continued. Neither they nor their rows are judged.
 	Own []string
+	// OwnPrograms are stored procedures, functions and events of the clean-up's
+	// own, by kind and name as in schema.Database.Programs. They are not judged.
+	OwnPrograms []string
 	// ExtendedAudit: the clean-up may have added columns to the audit table.
 	ExtendedAudit bool
+	// LeavesBelow: the clean-up is known to leave a table alone while fewer than
+	// this many of its rows are to go. Such rows are counted in TableOutcome.Left
+	// and are no fault. 0 and 1 leave none.
+	LeavesBelow int64
+	// Compare are policies to which what happened is compared besides: Outcome.Differences.
+	Compare []token.Policy
+	// Copies are tables into which the clean-up copies the tokens that it removes:
+	// Outcome.Copies. They are not judged either.
+	Copies []string
 }
 
 // Check reads every table again and accounts for every row of the pre-image and
@@ -38,7 +50,7 @@ func Check(ctx context.Context, src Source, im *Image, e Expect) (*Outcome, erro
 		return nil, fmt.Errorf("checking: unknown policy %q", e.Policy)
 	}
 	began := time.Now()
-	c := &checker{im: im, expect: e, policy: policy, budget: &budget{left: spillLimit}, events: map[*tableImage]*store{},
+	c := &checker{im: im, expect: e, policy: policy, budget: &budget{left: spillLimit}, events: map[*tableImage]*store{}, differences: map[differenceKey]*Difference{},
 		outcome: &Outcome{Policy: e.Policy, Classes: map[Class]int64{}}, findings: map[findingKey]*Finding{}}
 	defer c.close()
 	err := src.snapshot(ctx, func(conn *sql.Conn) error {
@@ -47,6 +59,9 @@ func Check(ctx context.Context, src Source, im *Image, e Expect) (*Outcome, erro
 			return err
 		}
 		c.compareSchemas(now)
+		if err := c.readCopies(ctx, src, conn, now); err != nil {
+			return err
+		}
 		for _, before := range im.tables {
 			if c.own(before.layout.table.Name) {
 				continue
@@ -79,6 +94,9 @@ type checker struct {
 	findings map[findingKey]*Finding
 	audits   *tableImage // the audit table as it is now, nil if there is none
 	opened   []*tableImage
+
+	differences map[differenceKey]*Difference
+	copies      []*copies
 }
 
 type findingKey struct {
@@ -238,8 +256,11 @@ func (c *checker) tellChild(m *match, child childLink, p int) error {
 		if l.meta&hasToken != 0 { // a code: its token decides whether it may go
 			if left || !before.meta.reason(c.policy).Removes() {
 				flags = hasToken
-			} else if strict := policyIndex(token.Strict); !before.meta.reason(strict).Removes() {
-				flags = strictToken
+			}
+			for p := range token.Policies() {
+				if !before.meta.reason(p).Removes() {
+					flags = flags.with(p, token.TokenExists)
+				}
 			}
 		} else if left && !m.orphan(l.key) {
 			flags = parentLeft
@@ -292,11 +313,14 @@ type match struct {
 	before, after             []record
 	events                    []record
 	auditBefore, auditAfter   []record
+	copies                    [][]record // of each of checker.copies
 	i, j, e, ab, aa           int
+	ac                        []int
 	key                       digest
 	was, is                   []record // the rows of the present key
 	told                      meta     // the flags of its events
 	auditedBefore, auditedNow []record // its audit rows
+	copied                    [][]record
 }
 
 func (c *checker) loadPartition(before, after *tableImage, p int) (m *match, err error) {
@@ -313,6 +337,12 @@ func (c *checker) loadPartition(before, after *tableImage, p int) (m *match, err
 		load(&m.auditBefore, c.im.table(schema.TokenAudit).rows)
 		load(&m.auditAfter, c.audits.rows)
 	}
+	if strings.EqualFold(before.layout.table.Name, schema.AccessToken) {
+		m.copies, m.ac, m.copied = make([][]record, len(c.copies)), make([]int, len(c.copies)), make([][]record, len(c.copies))
+		for i, cp := range c.copies {
+			load(&m.copies[i], cp.image.rows)
+		}
+	}
 	return m, err
 }
 
@@ -320,13 +350,17 @@ func (c *checker) loadPartition(before, after *tableImage, p int) (m *match, err
 func (m *match) next() bool {
 	var key digest
 	any := false
-	for _, side := range []struct {
-		rows []record
-		at   int
-	}{{m.before, m.i}, {m.after, m.j}, {m.auditBefore, m.ab}, {m.auditAfter, m.aa}} {
-		if side.at < len(side.rows) && (!any || side.rows[side.at].key.less(key)) {
-			key, any = side.rows[side.at].key, true
+	look := func(rows []record, at int) {
+		if at < len(rows) && (!any || rows[at].key.less(key)) {
+			key, any = rows[at].key, true
 		}
+	}
+	look(m.before, m.i)
+	look(m.after, m.j)
+	look(m.auditBefore, m.ab)
+	look(m.auditAfter, m.aa)
+	for i := range m.copies {
+		look(m.copies[i], m.ac[i])
 	}
 	if !any {
 		return false
@@ -341,6 +375,9 @@ func (m *match) next() bool {
 	m.key = key
 	m.was, m.is = take(m.before, &m.i), take(m.after, &m.j)
 	m.auditedBefore, m.auditedNow = take(m.auditBefore, &m.ab), take(m.auditAfter, &m.aa)
+	for i := range m.copies {
+		m.copied[i] = take(m.copies[i], &m.ac[i])
+	}
 	m.told = 0
 	for m.e < len(m.events) && m.events[m.e].key.less(key) {
 		m.e++

@@ -31,6 +31,11 @@ func (c *checker) ruleFor(t *tableImage) rule {
 
 // tokens accounts for a token: its live row and its audit rows.
 func (c *checker) tokens(m *match, a *TableOutcome, before, after *tableImage) error {
+	for i, cp := range c.copies {
+		if err := cp.account(before, m.was, m.copied[i], len(m.is) > 0); err != nil {
+			return err
+		}
+	}
 	added := subtract(m.auditedNow, m.auditedBefore)
 	if err := c.auditHistory(m, added); err != nil {
 		return err
@@ -42,6 +47,9 @@ func (c *checker) tokens(m *match, a *TableOutcome, before, after *tableImage) e
 	why := row.meta.reason(c.policy)
 	a.Audited += int64(len(added))
 	live := len(m.is) > 0
+	if err := c.differ(before, row, !live, why, row.meta.reason); err != nil {
+		return err
+	}
 	class, detail := c.token(row, m.is, added, why)
 	switch {
 	case !live:
@@ -52,6 +60,9 @@ func (c *checker) tokens(m *match, a *TableOutcome, before, after *tableImage) e
 	default:
 		a.Kept++
 		a.KeptWhy[why]++
+	}
+	if class == WronglyKept {
+		a.Left++
 	}
 	if !live && why.Removes() && !row.meta.reason(policyIndex(token.Strict)).Removes() {
 		c.outcome.StrictWouldKeep++
@@ -142,9 +153,17 @@ func (c *checker) codes(m *match, a *TableOutcome, before, after *tableImage) er
 		return c.invented(m, after)
 	}
 	row, why := m.was[0], m.was[0].meta.reason(c.policy)
-	strictKeeps := !row.meta.reason(policyIndex(token.Strict)).Removes() || m.told&(strictToken|hasToken) != 0
 	if m.told&hasToken != 0 {
 		why = token.TokenExists
+	}
+	says := func(policy int) token.Reason {
+		if m.told.reason(policy) == token.TokenExists {
+			return token.TokenExists
+		}
+		return row.meta.reason(policy)
+	}
+	if err := c.differ(before, row, len(m.is) == 0, why, says); err != nil {
+		return err
 	}
 	class, detail := Kept, ""
 	switch {
@@ -152,13 +171,14 @@ func (c *checker) codes(m *match, a *TableOutcome, before, after *tableImage) er
 		class, detail = WronglyRemoved, "kept by the policy: "+why.String()
 	case len(m.is) == 0:
 		class = Removed
-		if strictKeeps {
+		if !says(policyIndex(token.Strict)).Removes() {
 			c.outcome.StrictWouldKeep++
 		}
 	case m.is[0].full != row.full:
 		class, detail = Altered, "the row has changed"
 	case why.Removes():
 		class = WronglyKept
+		a.Left++
 	}
 	if len(m.is) == 0 {
 		a.Removed++
@@ -258,11 +278,24 @@ func (c *checker) object(class Class, table, detail, sample string) {
 	}
 }
 
+// expectedLeft reports whether the clean-up is known to leave as few rows as it
+// left of a table.
+func (c *checker) expectedLeft(table string) bool {
+	i := slices.IndexFunc(c.outcome.Tables, func(t TableOutcome) bool { return strings.EqualFold(t.Table, table) })
+	return i >= 0 && c.outcome.Tables[i].Left < c.expect.LeavesBelow
+}
+
 // conclude orders the findings and gives the verdict.
 func (c *checker) conclude() {
 	o := c.outcome
+	o.Differences = c.sortedDifferences()
+	for _, cp := range c.copies {
+		o.Copies = append(o.Copies, cp.Copies)
+	}
 	for _, f := range c.findings {
-		o.Findings = append(o.Findings, *f)
+		if f.Class != WronglyKept || !c.expectedLeft(f.Table) {
+			o.Findings = append(o.Findings, *f)
+		}
 	}
 	rank := func(f Finding) int { return slices.Index(Faults(), f.Class) }
 	slices.SortFunc(o.Findings, func(a, b Finding) int {

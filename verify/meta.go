@@ -5,7 +5,8 @@ import "github.com/tokensweep/tokensweep/token"
 // meta packs what is known of a row besides its hashes:
 //
 //	bits  0–39  offset of the key's text
-//	bits 40–55  the reason under each of the four policies, four bits each
+//	bits 40–55  the reason under each of the four policies, four bits each; in what
+//	            a code is told of its token, TokenExists where the policy keeps that
 //	bits 56–58  state
 //	bits 59–63  flags
 type meta uint64
@@ -20,9 +21,7 @@ const (
 	parentGone meta = 1 << 62 // child: a parent was there before and is not any more
 	parentLeft meta = 1 << 63 // child: a parent is still there
 
-	// strictToken, on events only: the code's token went, the strict policy would
-	// have kept it.
-	strictToken meta = 1 << 59
+	noRefresh meta = 1 << 62 // token: it has no refresh token
 )
 
 func textAt(offset int64) meta { return meta(offset) & (1<<textBits - 1) }

@@ -50,6 +50,10 @@ type Outcome struct {
 	StrictWouldKeep int64
 	// Doubts say why a verdict is inconclusive.
 	Doubts []string
+	// Differences are what the policies of Expect.Compare say otherwise.
+	Differences []Difference
+	// Copies account for the tables of Expect.Copies that exist.
+	Copies []Copies
 	// RowsRead and Seconds are the size and duration of the second reading.
 	RowsRead int64
 	Seconds  float64
@@ -65,6 +69,7 @@ type TableOutcome struct {
 	Audited int64
 	Kept    int64
 	KeptWhy map[token.Reason]int64 // for tokens, codes and CIBA requests
+	Left    int64                  // unchanged rows that were to go
 }
 
 // Finding is a fault of one class in one table.

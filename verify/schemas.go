@@ -34,19 +34,19 @@ func (c *checker) compareSchemas(now *schema.Database) {
 		}
 	}
 	for _, p := range c.im.Found.Programs {
-		if !slices.Contains(now.Programs, p) {
+		if !slices.Contains(now.Programs, p) && !slices.Contains(c.expect.OwnPrograms, p) {
 			c.object(Lost, "", "a procedure, function or event is gone", p)
 		}
 	}
 	for _, p := range now.Programs {
-		if !slices.Contains(c.im.Found.Programs, p) {
+		if !slices.Contains(c.im.Found.Programs, p) && !slices.Contains(c.expect.OwnPrograms, p) {
 			c.object(Invented, "", "a procedure, function or event that was not there before", p)
 		}
 	}
 }
 
 func (c *checker) own(name string) bool {
-	return slices.ContainsFunc(c.expect.Own, func(o string) bool { return strings.EqualFold(o, name) })
+	return slices.ContainsFunc(slices.Concat(c.expect.Own, c.expect.Copies), func(o string) bool { return strings.EqualFold(o, name) })
 }
 
 // tableChanges names the parts of a definition that differ.
