@@ -73,3 +73,13 @@ func TestComparisonAsMarkdown(t *testing.T) {
 		}
 	}
 }
+
+func TestComparisonAsJUnit(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	require.NoError(t, vendorsScript().WriteJUnit(&out, []string{"LOST"}))
+	require.Contains(t, out.String(), `tests="3" failures="1"`)
+	require.Contains(t, out.String(), `name="the script removes nothing that documented keeps"`)
+	require.Contains(t, out.String(), "31 in IDN_OAUTH2_ACCESS_TOKEN: removed up to 5 h 30 min early")
+	require.NotContains(t, out.String(), "12031", "strict was not asked for")
+}

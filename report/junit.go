@@ -29,8 +29,24 @@ type junitMessage struct {
 	Text    string `xml:",chardata"`
 }
 
+// fail fails a test; the first message is the one that lists show.
+func (c *junitCase) fail(message, text string) {
+	if c.Failure == nil {
+		c.Failure = &junitMessage{Message: message}
+	}
+	c.Failure.Text += text
+}
+
+func (s *junitSuite) add(c junitCase) {
+	s.Cases = append(s.Cases, c)
+	if c.Failure != nil {
+		s.Failures++
+	}
+}
+
 // WriteJUnit writes the document as a JUnit test suite: one test for each class
-// of fault, and one that fails unless everything could be judged.
+// of fault, one for a script under test, and one that fails unless everything
+// could be judged.
 func (d *Document) WriteJUnit(w io.Writer, faults []string) error {
 	suite := junitSuite{Name: "tokensweep " + d.Command}
 	for _, class := range faults {
@@ -39,20 +55,27 @@ func (d *Document) WriteJUnit(w io.Writer, faults []string) error {
 			if f.Class != class {
 				continue
 			}
-			if c.Failure == nil {
-				c.Failure = &junitMessage{Message: fmt.Sprintf("%d in %s", f.Count, f.Table)}
-				suite.Failures++
-			}
-			c.Failure.Text += fmt.Sprintf("%d in %s: %s; for example %s\n", f.Count, f.Table, f.Detail, strings.Join(f.Samples, ", "))
+			c.fail(fmt.Sprintf("%d in %s", f.Count, f.Table),
+				fmt.Sprintf("%d in %s: %s; for example %s\n", f.Count, f.Table, f.Detail, strings.Join(f.Samples, ", ")))
 		}
-		suite.Cases = append(suite.Cases, c)
+		suite.add(c)
+	}
+	if d.Comparison != nil {
+		c := junitCase{Class: suite.Name, Name: "the script removes nothing that " + d.Policy + " keeps"}
+		for _, diff := range d.Comparison.forPolicy(d.Policy) {
+			if diff.Gone {
+				c.fail(fmt.Sprintf("%d in %s", diff.Count, diff.Table),
+					fmt.Sprintf("%d in %s: %s; for example %s\n", diff.Count, diff.Table, diff.Sentence, strings.Join(diff.Samples, ", ")))
+			}
+		}
+		suite.add(c)
 	}
 	judged := junitCase{Class: suite.Name, Name: "everything was judged"}
 	if d.Verdict == Inconclusive {
 		judged.Error = &junitMessage{Message: strings.Join(d.Doubts, "; ")}
 		suite.Errors++
 	}
-	suite.Cases = append(suite.Cases, judged)
+	suite.add(judged)
 	suite.Tests = len(suite.Cases)
 	var seconds float64
 	for _, s := range d.Stages {
