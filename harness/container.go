@@ -29,11 +29,32 @@ const claimLabel = "org.tokensweep.claim"
 // does not reach process 1; again and again, because an entry point that still
 // prepares the data ignores it; and SIGKILL for all others after a while, because
 // one that does not hand the signal on ends with what it waits for.
+//
+// Its first argument is the data directory of a server that Rewind may be asked
+// of, or empty. Such a server, when it was asked to shut down and the file
+// rewindFile is there, starts again with the data that it had at the first time.
 const leashScript = `
+data=$1
+shift
 exec 3<&0
 (cat <&3 >/dev/null; n=0; while kill -TERM 1; do sleep 1; n=$((n+1)); [ $n -lt 5 ] || kill -KILL -1; done) >/dev/null 2>&1 &
-exec "$@" </dev/null 3<&-
+[ -n "$data" ] || exec "$@" </dev/null 3<&-
+while :; do
+	"$@" </dev/null 3<&- &
+	server=$!
+	trap 'kill -TERM $server' TERM
+	wait $server
+	code=$?
+	while kill -0 $server 2>/dev/null; do wait $server; code=$?; done
+	[ $code = 0 ] && [ -e ` + rewindFile + ` ] || exit $code
+	[ -e /tokensweep-frozen ] || cp -a "$data" /tokensweep-frozen
+	find "$data" -mindepth 1 -delete
+	cp -a /tokensweep-frozen/. "$data"
+done
 `
+
+// rewindFile in a container says that its server will be started again.
+const rewindFile = "/tokensweep-rewind"
 
 // containerKind is what the containers of one product need said differently.
 type containerKind struct {
@@ -169,7 +190,7 @@ func (s *containerServer) options(ctx context.Context, o Options) ([]testcontain
 	s.local = isLocal(s.docker, info.Info.Name)
 	return append(module,
 		testcontainers.WithLogger(quiet{}),
-		testcontainers.WithEntrypoint("/bin/sh", "-c", leashScript, "tokensweep-leash"),
+		testcontainers.WithEntrypoint("/bin/sh", "-c", leashScript, "tokensweep-leash", s.kind.data),
 		testcontainers.WithCmd(command...),
 		testcontainers.WithName(s.name),
 		testcontainers.WithLabels(map[string]string{claimLabel: s.claim.dir}),

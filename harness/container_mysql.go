@@ -34,6 +34,7 @@ func mariadbContainer() containerKind {
 func mysqlReady(ctx context.Context, s *containerServer, address string, o Options) (node, error) {
 	login := mysqldriver.NewConfig()
 	login.User, login.Passwd, login.Net, login.Addr = "root", s.password, "tcp", address
-	n := &mysqlNode{login: tuned(login), via: Container + " " + s.image, end: s.stop}
+	n := &mysqlNode{login: tuned(login), via: Container + " " + s.image, end: s.stop, died: s.died, zone: o.ServerZone}
+	n.again = func(ctx context.Context) error { return s.container.CopyToContainer(ctx, nil, rewindFile, 0o644) }
 	return n, n.settle(ctx, s.died, o.ServerZone)
 }

@@ -27,17 +27,24 @@ const serverPID = "server.pid"
 // else holds, so it ends on Close and, by the operating system, on the end of
 // this process. SIGKILL, because nobody wants the data and an orderly shutdown
 // first writes all of it. When the server ends by itself, the keeper closes its
-// standard output and waits for its input to end.
+// standard output and waits for its input to end; if the file rewindName was put
+// into the directory before, it starts the server again instead, with the data
+// that it had at the first time.
 const keeperScript = `
 trap '' PIPE
 dir=$1 log=$2
 shift 2
 exec 3<&0
-"$@" </dev/null >>"$log" 2>&1 3<&- &
-server=$!
-(cat <&3 >/dev/null; kill -KILL "$server") >/dev/null 2>&1 &
-leash=$!
-wait "$server"
+while :; do
+	"$@" </dev/null >>"$log" 2>&1 3<&- &
+	server=$!
+	(cat <&3 >/dev/null; kill -KILL "$server") >/dev/null 2>&1 &
+	leash=$!
+	wait "$server" && [ -e "$dir/` + rewindName + `" ] || break
+	kill "$leash"
+	[ -e "$dir/frozen" ] || cp -a "$dir/data" "$dir/frozen" || break
+	rm -rf "$dir/data" && cp -a "$dir/frozen" "$dir/data" || break
+done
 exec >/dev/null 2>&1
 kill "$leash"
 cat <&3

@@ -21,7 +21,12 @@ const dialTimeout = 10 * time.Second
 type mysqlNode struct {
 	login *mysqldriver.Config // without a schema
 	via   string
-	end   func() error // removes a throw-away server; nil for a server of the user's
+	end   func() error    // removes a throw-away server; nil for a server of the user's
+	died  <-chan struct{} // closed when a throw-away server has ended for good
+	zone  string          // Options.ServerZone
+	// again makes the next end of the server one after which it starts again with
+	// its frozen data; nil if it cannot.
+	again func(context.Context) error
 }
 
 // tuned makes the settings of a connection those that the project relies on,

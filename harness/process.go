@@ -22,6 +22,9 @@ import (
 // directory included.
 const startTimeout = 2 * time.Minute
 
+// rewindName is the file in a claim that says that its server will be started again.
+const rewindName = "rewind"
+
 // startProcess starts a mysqld or mariadbd of this machine on a private data
 // directory, reachable from this machine only.
 func startProcess(ctx context.Context, o Options, db string) (node, error) {
@@ -230,7 +233,8 @@ func (p *process) run(ctx context.Context, zone string) (node, error) {
 	}
 	login := mysqldriver.NewConfig()
 	login.User, login.Passwd, login.Net, login.Addr = "root", p.password, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	n := &mysqlNode{login: tuned(login), via: Process + " " + filepath.Base(p.binary), end: p.stop}
+	n := &mysqlNode{login: tuned(login), via: Process + " " + filepath.Base(p.binary), end: p.stop, died: p.keeper.died, zone: zone}
+	n.again = func(context.Context) error { return os.WriteFile(p.path(rewindName), nil, 0o600) }
 	return n, n.settle(ctx, p.keeper.died, zone)
 }
 
