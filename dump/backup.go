@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/tokensweep/tokensweep/internal/mysqltext"
 )
 
 // backupSet is one backup in a backup file, as RESTORE HEADERONLY tells of it.
@@ -228,7 +230,7 @@ func (r *restorer) place(database string, f backupFile) string {
 // plain is a name with nothing that a file name must not have.
 func plain(name string) string {
 	return strings.Map(func(c rune) rune {
-		if c == '-' || c < 0x80 && isWord(byte(c)) {
+		if c == '-' || c < 0x80 && mysqltext.IsWord(byte(c)) {
 			return c
 		}
 		return '_'

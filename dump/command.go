@@ -3,6 +3,8 @@ package dump
 import (
 	"bytes"
 	"strings"
+
+	"github.com/tokensweep/tokensweep/internal/mysqltext"
 )
 
 // action is what becomes of a statement.
@@ -69,46 +71,46 @@ var known = map[string]action{
 
 // parse reads the beginning of a statement.
 func parse(b []byte) command {
-	l := &lexer{b: b}
+	l := &mysqltext.Lexer{Text: b}
 	var c command
-	first := l.next()
-	verb := strings.ToUpper(string(first.raw))
+	first := l.Next()
+	verb := strings.ToUpper(string(first.Raw))
 	switch verb {
 	case "CREATE", "ALTER", "DROP", "RENAME", "TRUNCATE", "ANALYZE":
 		c.parseObject(l, verb)
 	case "INSERT", "REPLACE", "UPDATE", "DELETE":
 		c.kind = verb
-		for l.take("LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY", "QUICK", "IGNORE", "INTO", "FROM") {
+		for l.Take("LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY", "QUICK", "IGNORE", "INTO", "FROM") {
 		}
 		c.parseName(l)
 	case "LOCK", "UNLOCK":
 		c.kind = verb + " TABLES"
-		l.take("TABLE", "TABLES")
+		l.Take("TABLE", "TABLES")
 		c.parseName(l)
 	case "SELECT", "DO":
 		c.kind = verb
-		if l.take("SETVAL") {
+		if l.Take("SETVAL") {
 			c.kind += " SETVAL"
 		}
 	case "START":
 		c.kind = verb
-		if l.take("TRANSACTION") {
+		if l.Take("TRANSACTION") {
 			c.kind += " TRANSACTION"
 		}
 	case "BEGIN":
 		c.kind = verb
-		if l.take("NOT") {
+		if l.Take("NOT") {
 			c.kind += " NOT"
 		}
 	case "USE":
-		c.kind, c.object = verb, l.next().unquoted()
+		c.kind, c.object = verb, l.Next().Unquoted()
 	default:
 		c.kind = verb
 	}
 	c.action = known[c.kind]
 	switch verb {
 	case "CHANGE", "STOP", "RESET", "FLUSH", "PURGE", "INSTALL", "UNINSTALL":
-		c.kind += " " + strings.ToUpper(string(l.next().raw))
+		c.kind += " " + strings.ToUpper(string(l.Next().Raw))
 	}
 	if c.kind == "CREATE FUNCTION" && isLoadable(l) {
 		c.kind, c.action = "CREATE FUNCTION SONAME", skip
@@ -117,27 +119,27 @@ func parse(b []byte) command {
 }
 
 // parseObject reads from behind CREATE, ALTER or DROP to the object's name.
-func (c *command) parseObject(l *lexer, verb string) {
+func (c *command) parseObject(l *mysqltext.Lexer, verb string) {
 	for {
-		switch t := l.next(); {
-		case t.is("DEFINER") && l.take("="): // and not SQL SECURITY DEFINER
+		switch t := l.Next(); {
+		case t.Is("DEFINER") && l.Take("="): // and not SQL SECURITY DEFINER
 			c.definer = user(l)
-		case t.is("ALGORITHM"):
-			l.take("=")
-			l.next()
-		case t.isAny("OR", "REPLACE", "TEMPORARY", "SQL", "SECURITY", "INVOKER", "DEFINER", "AGGREGATE", "UNIQUE", "FULLTEXT", "SPATIAL",
+		case t.Is("ALGORITHM"):
+			l.Take("=")
+			l.Next()
+		case t.IsAny("OR", "REPLACE", "TEMPORARY", "SQL", "SECURITY", "INVOKER", "DEFINER", "AGGREGATE", "UNIQUE", "FULLTEXT", "SPATIAL",
 			"ONLINE", "OFFLINE", "IGNORE", "NO_WRITE_TO_BINLOG", "LOCAL", "IF", "NOT", "EXISTS", "PUBLIC"):
 		default:
-			object := strings.ToUpper(string(t.raw))
+			object := strings.ToUpper(string(t.Raw))
 			if object == "SCHEMA" {
 				object = "DATABASE"
 			}
 			if verb == "TRUNCATE" && object != "TABLE" {
 				object = "TABLE"
-				l.i = t.from
+				l.At = t.From
 			}
 			c.kind = verb + " " + object
-			for l.take("IF", "NOT", "EXISTS", "BODY") {
+			for l.Take("IF", "NOT", "EXISTS", "BODY") {
 			}
 			c.parseName(l)
 			if object == "TRIGGER" && verb == "CREATE" {
@@ -149,27 +151,27 @@ func (c *command) parseObject(l *lexer, verb string) {
 }
 
 // parseName reads a name with or without a schema.
-func (c *command) parseName(l *lexer) {
-	first := l.next()
-	if first.kind == endToken {
+func (c *command) parseName(l *mysqltext.Lexer) {
+	first := l.Next()
+	if first.Kind == mysqltext.End {
 		return
 	}
-	c.object, c.named = first.unquoted(), span{first.from, first.to}
-	if l.peek().is(".") {
-		l.next()
-		second := l.next()
-		c.schema, c.object = c.object, second.unquoted()
-		c.named.to = second.to
-		c.qualifiers = append(c.qualifiers, span{first.from, second.from})
+	c.object, c.named = first.Unquoted(), span{first.From, first.To}
+	if l.Peek().Is(".") {
+		l.Next()
+		second := l.Next()
+		c.schema, c.object = c.object, second.Unquoted()
+		c.named.to = second.To
+		c.qualifiers = append(c.qualifiers, span{first.From, second.From})
 	}
-	c.rest = l.i
+	c.rest = l.At
 }
 
 // parseTriggerTable finds the schema in front of the table of a trigger.
 // MariaDB dumps a trigger as its author wrote it.
-func (c *command) parseTriggerTable(l *lexer) {
+func (c *command) parseTriggerTable(l *mysqltext.Lexer) {
 	for range 4 { // BEFORE INSERT ON, with room for IF NOT EXISTS
-		if l.next().is("ON") {
+		if l.Next().Is("ON") {
 			var table command
 			table.parseName(l)
 			c.qualifiers = append(c.qualifiers, table.qualifiers...)
@@ -179,27 +181,27 @@ func (c *command) parseTriggerTable(l *lexer) {
 }
 
 // user reads a user name as it follows DEFINER=.
-func user(l *lexer) span {
-	t := l.next()
-	s := span{t.from, t.to}
-	host := bytes.HasSuffix(t.raw, []byte{'@'}) && t.kind == wordToken
-	if next := l.peek(); next.kind == wordToken && next.raw[0] == '@' {
-		l.next()
-		s.to, host = next.to, len(next.raw) == 1
+func user(l *mysqltext.Lexer) span {
+	t := l.Next()
+	s := span{t.From, t.To}
+	host := bytes.HasSuffix(t.Raw, []byte{'@'}) && t.Kind == mysqltext.Word
+	if next := l.Peek(); next.Kind == mysqltext.Word && next.Raw[0] == '@' {
+		l.Next()
+		s.to, host = next.To, len(next.Raw) == 1
 	}
 	if host {
-		s.to = l.next().to
+		s.to = l.Next().To
 	}
-	if l.peek().is("(") { // CURRENT_USER()
-		l.next()
-		s.to = l.next().to
+	if l.Peek().Is("(") { // CURRENT_USER()
+		l.Next()
+		s.to = l.Next().To
 	}
 	return s
 }
 
 // isLoadable: CREATE FUNCTION name RETURNS type SONAME library.
-func isLoadable(l *lexer) bool {
-	return l.take("RETURNS") && l.next().kind == wordToken && l.take("SONAME")
+func isLoadable(l *mysqltext.Lexer) bool {
+	return l.Take("RETURNS") && l.Next().Kind == mysqltext.Word && l.Take("SONAME")
 }
 
 // String names the statement without its data.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/tokensweep/tokensweep/internal/mysqltext"
 )
 
 // columns are the columns of a table in their order.
@@ -25,20 +27,20 @@ var binaryTypes = map[string]bool{
 func readColumns(b []byte, from int) *columns {
 	var c columns
 	found, depth, first := false, 0, false
-	l := &lexer{b: b, i: from}
-	for t := l.next(); t.kind != endToken; t = l.next() {
+	l := &mysqltext.Lexer{Text: b, At: from}
+	for t := l.Next(); t.Kind != mysqltext.End; t = l.Next() {
 		switch {
-		case t.is("("):
+		case t.Is("("):
 			depth++
 			first = depth == 1
-		case t.is(")"):
+		case t.Is(")"):
 			depth--
-		case t.is(","):
+		case t.Is(","):
 			first = depth == 1
 		case first:
 			first = false
-			kind := strings.ToUpper(string(l.peek().raw))
-			c.names = append(c.names, t.unquoted())
+			kind := strings.ToUpper(string(l.Peek().Raw))
+			c.names = append(c.names, t.Unquoted())
 			c.binary = append(c.binary, binaryTypes[kind])
 			found = found || binaryTypes[kind]
 		}
@@ -67,7 +69,7 @@ func notUTF8(b []byte, c command, table *columns, noBackslash bool) int {
 	if utf8.Valid(b) {
 		return -1
 	}
-	v := &values{lexer: lexer{b: b, i: c.rest, noBackslash: noBackslash}, table: table, rows: c.kind == "INSERT" || c.kind == "REPLACE"}
+	v := &values{Lexer: mysqltext.Lexer{Text: b, At: c.rest, NoBackslash: noBackslash}, table: table, rows: c.kind == "INSERT" || c.kind == "REPLACE"}
 	if i := firstInvalid(b[:c.rest]); i >= 0 {
 		return i
 	}
@@ -75,14 +77,14 @@ func notUTF8(b []byte, c command, table *columns, noBackslash bool) int {
 	for {
 		t, bytesWanted := v.next()
 		if !bytesWanted {
-			if i := firstInvalid(b[checked:t.to]); i >= 0 {
+			if i := firstInvalid(b[checked:t.To]); i >= 0 {
 				return checked + i
 			}
-		} else if i := firstInvalid(b[checked:t.from]); i >= 0 {
+		} else if i := firstInvalid(b[checked:t.From]); i >= 0 {
 			return checked + i
 		}
-		checked = t.to
-		if t.kind == endToken {
+		checked = t.To
+		if t.Kind == mysqltext.End {
 			return -1
 		}
 	}
@@ -90,36 +92,36 @@ func notUTF8(b []byte, c command, table *columns, noBackslash bool) int {
 
 // values walks over an INSERT statement and knows the column of each value.
 type values struct {
-	lexer
+	mysqltext.Lexer
 	table  *columns
 	rows   bool     // the statement has VALUES
 	listed []string // column names in front of VALUES
 	inRows bool
 	depth  int
 	column int
-	before token
+	before mysqltext.Token
 }
 
 // next returns the next token, and whether it is a string of bytes: one with a
 // character set in front of it, or the value of a binary column.
-func (v *values) next() (t token, raw bool) {
-	t = v.lexer.next()
+func (v *values) next() (t mysqltext.Token, raw bool) {
+	t = v.Lexer.Next()
 	switch {
-	case t.is("("):
+	case t.Is("("):
 		v.depth++
 		if v.depth == 1 {
 			v.column = 0
 		}
-	case t.is(")"):
+	case t.Is(")"):
 		v.depth--
-	case t.is(",") && v.depth == 1:
+	case t.Is(",") && v.depth == 1:
 		v.column++
-	case t.isAny("VALUES", "VALUE"):
+	case t.IsAny("VALUES", "VALUE"):
 		v.inRows = v.rows
-	case t.kind == nameToken && !v.inRows && v.depth == 1:
-		v.listed = append(v.listed, t.unquoted())
-	case t.kind == textToken:
-		introduced := v.before.kind == wordToken && v.before.raw[0] == '_'
+	case t.Kind == mysqltext.Name && !v.inRows && v.depth == 1:
+		v.listed = append(v.listed, t.Unquoted())
+	case t.Kind == mysqltext.Text:
+		introduced := v.before.Kind == mysqltext.Word && v.before.Raw[0] == '_'
 		raw = introduced || v.inRows && v.depth > 0 && v.inBinaryColumn()
 	}
 	v.before = t

@@ -5,6 +5,8 @@ import (
 	"context"
 	"io"
 	"strings"
+
+	"github.com/tokensweep/tokensweep/internal/mysqltext"
 )
 
 // Format is what kind of file a dump is.
@@ -85,7 +87,7 @@ func guess(text []byte) Format {
 			text = text[len(line):]
 		case c == '\'' || c == '"':
 			text = text[len(until(text[1:], string(c)))+1:]
-		case isWord(c) || c == '@':
+		case mysqltext.IsWord(c) || c == '@':
 			word, rest := cutWord(text)
 			if f := guessWord(word, rest); f != 0 {
 				return f
@@ -108,7 +110,7 @@ func until(text []byte, mark string) []byte {
 
 func cutWord(text []byte) (word, rest []byte) {
 	n := 1
-	for n < len(text) && (isWord(text[n]) || text[n] == '@') {
+	for n < len(text) && (mysqltext.IsWord(text[n]) || text[n] == '@') {
 		n++
 	}
 	return text[:n], text[n:]

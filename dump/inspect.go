@@ -6,6 +6,8 @@ import (
 	"io"
 	"maps"
 	"strings"
+
+	"github.com/tokensweep/tokensweep/internal/mysqltext"
 )
 
 // Options choose what is done with a dump. The zero value will do.
@@ -155,16 +157,16 @@ func (c *contents) checkEncoding(it item, vars variables) error {
 
 // defaults reads the character set and collation of CREATE DATABASE.
 func defaults(it item) (charset, collation string) {
-	l := &lexer{b: it.text, i: it.rest}
-	for t := l.next(); t.kind != endToken; t = l.next() {
+	l := &mysqltext.Lexer{Text: it.text, At: it.rest}
+	for t := l.Next(); t.Kind != mysqltext.End; t = l.Next() {
 		switch {
-		case t.is("CHARACTER"):
-			l.take("SET")
-			l.take("=")
-			charset = l.next().unquoted()
-		case t.is("COLLATE"):
-			l.take("=")
-			collation = l.next().unquoted()
+		case t.Is("CHARACTER"):
+			l.Take("SET")
+			l.Take("=")
+			charset = l.Next().Unquoted()
+		case t.Is("COLLATE"):
+			l.Take("=")
+			collation = l.Next().Unquoted()
 		}
 	}
 	return charset, collation

@@ -1,6 +1,10 @@
 package dump
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/tokensweep/tokensweep/internal/mysqltext"
+)
 
 // assignment is one item of a SET statement.
 type assignment struct {
@@ -17,10 +21,10 @@ type assignment struct {
 // parseSet reads a SET statement. other is the name of a form that assigns no
 // variable of the session, such as SET PASSWORD, or empty.
 func parseSet(b []byte) (assigned []assignment, other string) {
-	l := &lexer{b: b}
-	l.next()
-	if t := l.peek(); t.isAny("PASSWORD", "ROLE", "DEFAULT", "RESOURCE", "STATEMENT") {
-		return nil, "SET " + strings.ToUpper(string(t.raw))
+	l := &mysqltext.Lexer{Text: b}
+	l.Next()
+	if t := l.Peek(); t.IsAny("PASSWORD", "ROLE", "DEFAULT", "RESOURCE", "STATEMENT") {
+		return nil, "SET " + strings.ToUpper(string(t.Raw))
 	}
 	for {
 		a, more := parseAssignment(l)
@@ -31,38 +35,38 @@ func parseSet(b []byte) (assigned []assignment, other string) {
 	}
 }
 
-func parseAssignment(l *lexer) (a assignment, more bool) {
-	t := l.next()
+func parseAssignment(l *mysqltext.Lexer) (a assignment, more bool) {
+	t := l.Next()
 	switch {
-	case t.isAny("GLOBAL", "PERSIST", "PERSIST_ONLY"):
+	case t.IsAny("GLOBAL", "PERSIST", "PERSIST_ONLY"):
 		a.global = true
-		t = l.next()
-	case t.isAny("SESSION", "LOCAL"):
-		t = l.next()
+		t = l.Next()
+	case t.IsAny("SESSION", "LOCAL"):
+		t = l.Next()
 	}
 	switch {
-	case t.isAny("NAMES", "CHARSET"):
+	case t.IsAny("NAMES", "CHARSET"):
 		a.name = "character_set_client"
-	case t.is("CHARACTER"):
-		l.next() // SET
+	case t.Is("CHARACTER"):
+		l.Next() // SET
 		a.name = "character_set_client"
 	default:
 		var global bool
 		a.name, global = variable(t)
 		a.global = a.global || global
 	}
-	l.take(":")
-	l.take("=")
+	l.Take(":")
+	l.Take("=")
 	depth, n := 0, 0
 	for {
-		switch t := l.next(); {
-		case t.kind == endToken:
+		switch t := l.Next(); {
+		case t.Kind == mysqltext.End:
 			return a, false
-		case t.is(",") && depth == 0:
+		case t.Is(",") && depth == 0:
 			return a, true
-		case t.is("("):
+		case t.Is("("):
 			depth++
-		case t.is(")"):
+		case t.Is(")"):
 			depth--
 		default:
 			if n++; n == 1 {
@@ -75,8 +79,8 @@ func parseAssignment(l *lexer) (a assignment, more bool) {
 }
 
 // variable splits the scope off a name.
-func variable(t token) (name string, global bool) {
-	name = strings.ToLower(t.unquoted())
+func variable(t mysqltext.Token) (name string, global bool) {
+	name = strings.ToLower(t.Unquoted())
 	if !strings.HasPrefix(name, "@@") {
 		return name, false
 	}
@@ -91,12 +95,12 @@ func variable(t token) (name string, global bool) {
 	return rest, scope == "global" || strings.HasPrefix(scope, "persist")
 }
 
-func value(t token) string {
-	if t.kind == wordToken && strings.HasPrefix(string(t.raw), "@@") {
+func value(t mysqltext.Token) string {
+	if t.Kind == mysqltext.Word && strings.HasPrefix(string(t.Raw), "@@") {
 		name, _ := variable(t)
 		return "@@" + name
 	}
-	return strings.ToLower(t.unquoted())
+	return strings.ToLower(t.Unquoted())
 }
 
 // variables follows what the dump's SET statements do to the session, as far

@@ -3,91 +3,14 @@ package dump
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"testing"
-	"testing/iotest"
 
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
+
+	"github.com/tokensweep/tokensweep/internal/mysqltext"
 )
-
-// piece is a statement as a test can compare it.
-type piece struct {
-	Line int64
-	Text string
-}
-
-// pieces splits all of a text.
-func pieces(src io.Reader, max int) (all []piece, err error) {
-	s := newSplitter(src, max, func(int64, string) {})
-	for {
-		st, err := s.next()
-		if err != nil {
-			if err == io.EOF {
-				err = nil
-			}
-			return all, err
-		}
-		all = append(all, piece{st.line, string(st.text)})
-	}
-}
-
-func TestSplit(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		text string
-		want []piece
-	}{
-		"nothing":              {"", nil},
-		"only remarks":         {"-- a\n# b\n/* c; */\n--\n", nil},
-		"two in a line":        {"a; b;", []piece{{1, "a"}, {1, "b"}}},
-		"over lines":           {"a\n b\n;\n\nc;\n", []piece{{1, "a\n b"}, {5, "c"}}},
-		"CRLF":                 {"a\r\nb;\r\nc;\r\n", []piece{{1, "a\r\nb"}, {3, "c"}}},
-		"empty statements":     {";;\n ; a;", []piece{{2, "a"}}},
-		"quoted delimiter":     {`a 'x;' ";" ` + "`;`;b;", []piece{{1, `a 'x;' ";" ` + "`;`"}, {1, "b"}}},
-		"quotes in quotes":     {`a '"' "'" '` + "`" + `';b;`, []piece{{1, `a '"' "'" '` + "`" + `'`}, {1, "b"}}},
-		"escaped quote":        {`a 'x\';' ;b;`, []piece{{1, `a 'x\';'`}, {1, "b"}}},
-		"escaped backslash":    {`a 'x\\';b;`, []piece{{1, `a 'x\\'`}, {1, "b"}}},
-		"doubled quote":        {`a 'x'';';b;`, []piece{{1, `a 'x'';'`}, {1, "b"}}},
-		"backslash in a name":  {"a `x\\`;b;", []piece{{1, "a `x\\`"}, {1, "b"}}},
-		"line end in a string": {"a '\n;\n';b;", []piece{{1, "a '\n;\n'"}, {3, "b"}}},
-		"comments inside":      {"a -- don't;\n b # it's;\n /* '; */ c;d;", []piece{{1, "a -- don't;\n b # it's;\n /* '; */ c"}, {3, "d"}}},
-		"no comment":           {"a 1--1; b 2-/1*3;", []piece{{1, "a 1--1"}, {1, "b 2-/1*3"}}},
-		"executable comment":   {"/*!40101 a ';' */;/*!50003 b; */;c;", []piece{{1, "/*!40101 a ';' */"}, {1, "/*!50003 b; */"}, {1, "c"}}},
-		"MariaDB's":            {"/*M!100616 a */;b;", []piece{{1, "/*M!100616 a */"}, {1, "b"}}},
-		"comment in one":       {"/*!50003 a /* ; */ -- */ ;\n b */;c;", []piece{{1, "/*!50003 a /* ; */ -- */ ;\n b */"}, {2, "c"}}},
-		"sandbox mark":         {"/*M!999999\\- enable the sandbox mode */ \n-- x\na;", []piece{{3, "a"}}},
-		"older sandbox mark":   {"/*!999999\\- enable the sandbox mode */\na;", []piece{{2, "a"}}},
-		"DELIMITER":            {"DELIMITER ;;\na; b ;;\ndelimiter $$\r\nc;;$$\nDELIMITER ;\nd;", []piece{{2, "a; b"}, {4, "c;;"}, {6, "d"}}},
-		"no DELIMITER":         {"delimiters 1; 'DELIMITER ;;';a;", []piece{{1, "delimiters 1"}, {1, "'DELIMITER ;;'"}, {1, "a"}}},
-		"messages of the tool": {"mysqldump: [Warning] it's;\nWarning: a;\na;", []piece{{3, "a"}}},
-		"NUL and other blanks": {"\x00\t a;\x00", []piece{{1, "a"}}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			got, err := pieces(strings.NewReader(c.text), keepStatement)
-			require.NoError(t, err)
-			require.Equal(t, c.want, got)
-			got, err = pieces(iotest.OneByteReader(strings.NewReader(c.text)), keepStatement)
-			require.NoError(t, err)
-			require.Equal(t, c.want, got, "one byte at a time")
-		})
-	}
-}
-
-func TestSplitWithoutBackslashEscapes(t *testing.T) {
-	t.Parallel()
-	s := newSplitter(strings.NewReader(`a '\';b '\' '';`), keepStatement, func(int64, string) {})
-	s.noBackslash = true
-	first, err := s.next()
-	require.NoError(t, err)
-	require.Equal(t, `a '\'`, string(first.text))
-	second, err := s.next()
-	require.NoError(t, err)
-	require.Equal(t, `b '\' ''`, string(second.text))
-}
 
 func TestSplitSaysWhereTheTextIsCutOff(t *testing.T) {
 	t.Parallel()
@@ -103,7 +26,7 @@ func TestSplitSaysWhereTheTextIsCutOff(t *testing.T) {
 		"create table t ( -- x":           {1, "inside the text of the statement CREATE TABLE t"},
 		`insert into t values ('\`:        {1, "inside a quoted text"},
 	} {
-		_, err := pieces(strings.NewReader(text), keepStatement)
+		err := split(strings.NewReader(text), func([]byte) {})
 		var fault *Error
 		require.ErrorAs(t, err, &fault, text)
 		require.Equal(t, Truncated, fault.Kind, text)
@@ -112,106 +35,37 @@ func TestSplitSaysWhereTheTextIsCutOff(t *testing.T) {
 	}
 }
 
-func TestSplitKeepsTheHeadOfAnEndlessStatement(t *testing.T) {
-	t.Parallel()
-	const limit = 1 << 10
-	long := "INSERT INTO t VALUES ('" + strings.Repeat("x\n", limit) + "')"
-	s := newSplitter(strings.NewReader("a;\n"+long+";b;"), limit, func(int64, string) {})
-	_, err := s.next()
-	require.NoError(t, err)
-
-	st, err := s.next()
-	require.NoError(t, err)
-	require.EqualValues(t, len(long), st.size)
-	require.EqualValues(t, 2, st.line)
-	require.Less(t, len(st.text), limit)
-	require.True(t, strings.HasPrefix(long, string(st.text)), "the head is a beginning of the statement")
-	require.Equal(t, limit, len(s.buf), "memory stays within the limit")
-
-	st, err = s.next()
-	require.NoError(t, err)
-	require.Equal(t, "b", string(st.text))
-	require.EqualValues(t, 2+limit, st.line, "lines that were dropped count")
-}
-
-// A statement made of any pieces comes back as it was, whatever its strings and
-// comments hold and wherever the reader stops.
-func TestSplitGivesBackWhatWasPutTogether(t *testing.T) {
-	t.Parallel()
-	part := rapid.SampledFrom([]string{
-		"INSERT", " ", "\n", "(1,-1)", "a-b", "x/y", "2*3", `'a;b'`, `'it''s'`, `'\''`, `'\\'`, "'\n--\n'", `"d';"`, "`n;'`", "``",
-		"/* c; ' */", "-- l; '\n", "#l\"\n", "/*!40101 e; 'q' */", "/*M!100000 f */", "/*!50003 g /* h */ */", "é漢", "''", `'/*'`, "'*/'", "'DELIMITER ;;'",
-	})
-	rapid.Check(t, func(t *rapid.T) {
-		delimiter := rapid.SampledFrom([]string{";", ";;", "$$", "//"}).Draw(t, "delimiter")
-		var want []string
-		text := "DELIMITER " + delimiter + "\n"
-		for range rapid.IntRange(0, 5).Draw(t, "statements") {
-			st := "S" + strings.Join(rapid.SliceOf(part).Draw(t, "parts"), "") + "E"
-			want = append(want, st)
-			text += "\n-- remark\n" + st + delimiter
+// split reads all statements of a text as a dump is read.
+func split(src io.Reader, each func(text []byte)) error {
+	w := &walker{info: &Info{Tool: "mysqldump"}, vars: variables{}, split: mysqltext.NewSplitter(src, keepStatement)}
+	for {
+		st, err := w.split.Next()
+		if err == io.EOF {
+			return nil
 		}
-		chunk := rapid.IntRange(1, 9).Draw(t, "chunk")
-		got, err := pieces(&chunks{text: []byte(text), size: chunk}, keepStatement)
-		require.NoError(t, err)
-		require.Len(t, got, len(want))
-		for i := range want {
-			require.Equal(t, want[i], got[i].Text)
-			lines := strings.Split(text, "\n")[got[i].Line-1:]
-			require.True(t, strings.HasPrefix(strings.Join(lines, "\n"), want[i]), "line %d", got[i].Line)
+		if err != nil {
+			return w.splitFault(err)
 		}
-	})
-}
-
-// chunks delivers a text in pieces of a size.
-type chunks struct {
-	text []byte
-	size int
-}
-
-func (c *chunks) Read(p []byte) (int, error) {
-	if len(c.text) == 0 {
-		return 0, io.EOF
+		each(st.Text)
 	}
-	n := copy(p[:min(len(p), c.size)], c.text)
-	c.text = c.text[n:]
-	return n, nil
 }
 
-// Any input gives the same statements however it is read, each of them part of
-// the input, and any other end than the clean one is an Error.
-func FuzzSplit(f *testing.F) {
+// No input makes the parsers of statements panic, and any other end than the
+// clean one is an Error.
+func FuzzStatements(f *testing.F) {
 	for _, seed := range []string{
 		"a;b", "'\\", "/*!1 x */;", "DELIMITER //\nx//\n", "-- x", "`", "/*M!999999\\- x */ a;", "/*/;", "--\n;", "mysqldump: x", "a';';\n/*'*/b\"\\\"\";",
 	} {
-		f.Add([]byte(seed), uint8(3))
+		f.Add([]byte(seed))
 	}
-	f.Fuzz(func(t *testing.T, text []byte, chunk uint8) {
-		whole, err := pieces(bytes.NewReader(text), keepStatement)
-		parts, partsErr := pieces(&chunks{text: text, size: int(chunk)%16 + 1}, keepStatement)
-		require.Equal(t, whole, parts)
-		require.Equal(t, fmt.Sprint(err), fmt.Sprint(partsErr))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		err := split(bytes.NewReader(text), func(statement []byte) {
+			command := parse(statement)
+			_, _ = rewrite(item{statement: statementOf(string(statement), 1), command: command}, "s")
+			_, _ = parseSet(statement)
+			_ = notUTF8(statement, command, readColumns(statement, command.rest), false)
+		})
 		var fault *Error
 		require.True(t, err == nil || errors.As(err, &fault) && fault.Line >= 1, "%v", err)
-		for _, p := range whole {
-			require.True(t, bytes.Contains(text, []byte(p.Text)))
-			command := parse([]byte(p.Text))
-			_, _ = rewrite(item{statement: statementOf(p.Text, 1), command: command}, "s")
-			_, _ = parseSet([]byte(p.Text))
-			_ = notUTF8([]byte(p.Text), command, readColumns([]byte(p.Text), command.rest), false)
-		}
 	})
-}
-
-func BenchmarkSplit(b *testing.B) {
-	row := `('3e9c1a44-5f0e-4c1b-9a0f-0c2f6f1f7a11','d1c7e1f0a2b34c55','r0c7e1f0a2b34c55',17,'user4711@carbon.super',-1234,'PRIMARY','APPLICATION_USER','password',` +
-		`'2026-01-02 03:04:05','2026-01-02 03:04:05',3600000,86400000,'7f3a3b0c','INACTIVE','4b1f','user\'s id','{\"hash\":\"0d4f\",\"algorithm\":\"SHA-256\"}',-1)`
-	statement := "INSERT INTO `IDN_OAUTH2_ACCESS_TOKEN` VALUES " + strings.Repeat(row+",", 2500) + row + ";\n"
-	text := strings.Repeat(statement, 32)
-	b.SetBytes(int64(len(text)))
-	for b.Loop() {
-		if _, err := pieces(strings.NewReader(text), keepStatement); err != nil {
-			b.Fatal(err)
-		}
-	}
 }

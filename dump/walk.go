@@ -1,9 +1,18 @@
 package dump
 
 import (
+	"errors"
 	"io"
 	"strings"
+
+	"github.com/tokensweep/tokensweep/internal/mysqltext"
 )
+
+// statement is one statement of a dump, see mysqltext.Statement.
+type statement struct {
+	text       []byte
+	line, size int64
+}
 
 // item is a statement of a dump and what is known about it.
 type item struct {
@@ -17,7 +26,7 @@ type item struct {
 // walker reads the statements of a dump and follows what they do to the
 // session and to the current schema.
 type walker struct {
-	split *splitter
+	split *mysqltext.Splitter
 	head  header
 	info  *Info
 	vars  variables
@@ -35,7 +44,8 @@ func newWalker(src *source) *walker {
 	w := &walker{info: &Info{}, vars: variables{}}
 	w.head.info = w.info
 	w.info.Format = MySQLDump
-	w.split = newSplitter(src, keepStatement, w.remark)
+	w.split = mysqltext.NewSplitter(src, keepStatement)
+	w.split.Remark = w.remark
 	return w
 }
 
@@ -63,7 +73,7 @@ const notADump = "no dump of mysqldump or mariadb-dump holds a statement that be
 
 // next returns the next statement; io.EOF at the end of a whole dump.
 func (w *walker) next() (item, error) {
-	st, err := w.split.next()
+	split, err := w.split.Next()
 	if w.fault != nil {
 		return item{}, w.fault
 	}
@@ -71,12 +81,9 @@ func (w *walker) next() (item, error) {
 		return item{}, w.finish()
 	}
 	if err != nil {
-		rest := w.split.buf[w.split.from:w.split.end]
-		if w.count == 0 && w.info.Tool == "" && w.split.err == io.EOF && parse(rest).action == unknown {
-			return item{}, fault(NotADump, w.split.line, err, notADump, beginning(rest)) // rather than cut off
-		}
-		return item{}, err
+		return item{}, w.splitFault(err)
 	}
+	st := statement{text: split.Text, line: split.Line, size: split.Size}
 	w.count++
 	it := item{statement: st, command: parse(st.text)}
 	if it.action == unknown {
@@ -91,9 +98,32 @@ func (w *walker) next() (item, error) {
 	return it, nil
 }
 
+// splitFault says what it means that a dump cannot be split further.
+func (w *walker) splitFault(err error) error {
+	var f *mysqltext.Fault
+	if !errors.As(err, &f) {
+		return err
+	}
+	switch f.Problem {
+	case mysqltext.Unreadable:
+		return readFault(f.Err, f.Line)
+	case mysqltext.BadDelimiter:
+		return fault(NotADump, f.Line, nil, "%v", f)
+	}
+	c := parse(f.Rest)
+	if w.count == 0 && w.info.Tool == "" && c.action == unknown {
+		return fault(NotADump, f.Begins, f, notADump, beginning(f.Rest)) // rather than cut off
+	}
+	what := f.Inside
+	if c.action != unknown {
+		what += " of the statement " + c.String()
+	}
+	return fault(Truncated, f.Line, f.Err, "the dump is cut off here, inside %s that begins in line %d: copy the file or dump again", what, f.Begins)
+}
+
 // finish decides whether the dump is whole once its text is at an end.
 func (w *walker) finish() error {
-	w.info.Lines, w.info.Bytes = w.split.lastLine(), w.split.size
+	w.info.Lines, w.info.Bytes = w.split.LastLine(), w.split.Size()
 	if w.head.open > 0 {
 		return fault(Truncated, w.info.Lines, io.ErrUnexpectedEOF,
 			"the dump is cut off: its last line must be \"-- Dump completed\"; copy the file or dump again")
@@ -116,7 +146,7 @@ func (w *walker) set(it *item) error {
 	}
 	it.set = assigned
 	w.vars.apply(assigned)
-	w.split.noBackslash = w.vars.noBackslash()
+	w.split.NoBackslash = w.vars.noBackslash()
 	for _, a := range assigned {
 		if a.name != "character_set_client" {
 			continue
