@@ -3,6 +3,7 @@ package cleanup
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -33,8 +34,11 @@ type Batch struct {
 	// Now is the clock; nil is time.Now. The cut-off does not come from it.
 	Now func() time.Time
 
-	// Hook is called before each step of a batch: "begin", "audit", "children",
-	// "delete", "ledger", "commit". It is for tests, which change rows, break the
+	// Backup keeps the rows before they are removed. nil: they are not kept.
+	Backup RowKeeper
+
+	// Hook is called before each step of a batch: "begin", "audit", "backup" if there
+	// is one, "children", "delete", "ledger", "commit". It is for tests, which change rows, break the
 	// connection or stop the run at that moment; nil otherwise. "begin" is after
 	// the batch's keys were picked and before its transaction starts.
 	Hook func(step string)
@@ -55,7 +59,7 @@ func (b Batch) Clean(ctx context.Context, db *sql.DB, plan *Plan, w Watcher) (*R
 	if b.Now == nil {
 		b.Now = time.Now
 	}
-	r := &run{Batch: b, db: db, plan: plan, d: plan.Dialect, watch: w, servo: newServo(b.Target, b.Size, lockLimit(plan)),
+	r := &run{Batch: b, db: db, plan: plan, d: plan.Dialect, watch: w, servo: newServo(b.Target, b.Size, plan.LockLimit()),
 		ledger: ledger{d: plan.Dialect}, result: &Result{}}
 	if b.Size > r.servo.size {
 		w.log("batches take %d keys instead of %d: with more the server would lock the whole table", r.servo.size, b.Size)
@@ -67,17 +71,21 @@ func (b Batch) Clean(ctx context.Context, db *sql.DB, plan *Plan, w Watcher) (*R
 	if err := r.start(work); err != nil {
 		return nil, err
 	}
+	defer r.closeBackup(false) // no effect after the end of the run
 	for i := range plan.Phases {
 		if err := r.phase(ctx, work, &plan.Phases[i]); err != nil {
 			r.finish()
 			r.forgetEmptyRun(work)
-			return r.result, err
+			return r.result, errors.Join(err, r.closeBackup(false))
 		}
 		if r.result.Stopped != "" {
 			break
 		}
 	}
 	r.finish()
+	if err := r.closeBackup(r.result.Complete()); err != nil {
+		return r.result, err
+	}
 	if r.result.Complete() {
 		if err := r.ledger.drop(work, r.conn); err != nil {
 			return r.result, err
@@ -99,6 +107,8 @@ type run struct {
 	result *Result
 	times  []time.Duration
 	begun  time.Time
+
+	backupClosed bool
 
 	resumePhase string // the phase in which an interrupted run stopped, "" if none
 	resumeAfter string
@@ -141,12 +151,23 @@ func (r *run) start(ctx context.Context) error {
 	if err != nil {
 		return classified(r.d, err)
 	}
-	return r.extendAudit(ctx)
+	if err := r.extendAudit(ctx); err != nil || r.Backup == nil {
+		return err
+	}
+	if err := r.startBackup(ctx); err != nil {
+		r.forgetEmptyRun(ctx)
+		return classified(r.d, err)
+	}
+	return nil
 }
 
 // openLedger starts the ledger of a new run; if that fails, there is none.
 func (r *run) openLedger(ctx context.Context) error {
-	err := r.ledger.create(ctx, r.conn, r.plan, r.begun.UTC())
+	backup := ""
+	if r.Backup != nil {
+		backup = r.Backup.Name()
+	}
+	err := r.ledger.create(ctx, r.conn, r.plan, backup, r.begun.UTC())
 	if err == nil {
 		return nil
 	}
@@ -168,6 +189,10 @@ func (r *run) resume(ctx context.Context, u *Unfinished) error {
 		return refused(fmt.Sprintf("run %s, started %s with policy %s, cut-off %s and audit %t, was interrupted and has other settings than this one",
 			u.RunID, u.Started.Format(time.RFC3339), u.Policy, u.CutOff.Format(time.RFC3339), u.Audit),
 			"finish it with those settings first, or give it up with --abandon-run (what it removed stays removed and audited)", nil)
+	}
+	if u.Backup != "" && r.Backup == nil {
+		return refused(fmt.Sprintf("run %s, started %s, was interrupted and keeps what it removes in %s", u.RunID, u.Started.Format(time.RFC3339), u.Backup),
+			"name that file again with --backup, or give the run up with --abandon-run", nil)
 	}
 	r.ledger.runID, r.ledger.next = u.RunID, 1
 	last, ok, err := r.ledger.last(ctx, r.conn)
@@ -243,7 +268,7 @@ func (r *run) stopReason(ctx context.Context) string {
 // number of keys and the last of them.
 func (r *run) window(ctx context.Context, ph *Phase, after token.Null[string]) (keys int64, through string, err error) {
 	began := r.Now()
-	eligible := ph.eligible(r.d, ph.Removable)
+	eligible := ph.Eligible(r.d, ph.Removable)
 	var hits int64
 	err = r.retry(ctx, func() error {
 		q := dialect.Window(r.d, ph.Table, ph.Key, after, r.servo.size, eligible)

@@ -79,7 +79,7 @@ func countHeld(ctx context.Context, db schema.Querier, d dialect.Dialect, ph *Ph
 		h := Held{By: fmt.Sprintf("foreign key %s of table %s", g.ForeignKey, g.Table())}
 		key := d.Quote(ph.Table) + "." + d.Quote(ph.Key)
 		q := d.Bind(dialect.Concat("SELECT ", d.KeyText(key), ", COUNT(*) OVER () FROM ", d.Table(ph.Table), " WHERE ", where, " ORDER BY ", key,
-			d.Limit(SampleSize)))
+			d.Limit(dialect.Value(SampleSize))))
 		rows, err := db.QueryContext(ctx, q.Text, q.Args...)
 		if err != nil {
 			return nil, err

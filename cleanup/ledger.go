@@ -30,6 +30,7 @@ type header struct {
 	CutOff  time.Time    `json:"cutoff"`
 	Audit   bool         `json:"audit"`
 	Started time.Time    `json:"started"`
+	Backup  string       `json:"backup,omitempty"` // name of the RowKeeper
 }
 
 // refusal is the DETAIL of the row that records a key that could not be removed.
@@ -62,6 +63,7 @@ type Unfinished struct {
 	CutOff  time.Time
 	Audit   bool
 	Started time.Time
+	Backup  string // name of the RowKeeper that it has, "" for none
 }
 
 // FindUnfinished looks for the ledger of an interrupted run; nil means that
@@ -96,17 +98,17 @@ func FindUnfinished(ctx context.Context, db schema.Querier, d dialect.Dialect, f
 	if err := json.Unmarshal([]byte(detail), &h); err != nil {
 		return nil, refused("the ledger of an earlier run cannot be read", "drop table "+LedgerTable+" if no run is under way", err)
 	}
-	return &Unfinished{RunID: runID, Policy: h.Policy, CutOff: h.CutOff, Audit: h.Audit, Started: h.Started}, nil
+	return &Unfinished{RunID: runID, Policy: h.Policy, CutOff: h.CutOff, Audit: h.Audit, Started: h.Started, Backup: h.Backup}, nil
 }
 
 // create makes the table and writes row 0.
-func (l *ledger) create(ctx context.Context, conn *sql.Conn, p *Plan, now time.Time) error {
+func (l *ledger) create(ctx context.Context, conn *sql.Conn, p *Plan, backup string, now time.Time) error {
 	var id [16]byte
 	if _, err := rand.Read(id[:]); err != nil {
 		return err
 	}
 	l.runID, l.next = hex.EncodeToString(id[:]), 1
-	detail, err := json.Marshal(header{Policy: p.Policy, CutOff: p.CutOff, Audit: p.Audit, Started: now})
+	detail, err := json.Marshal(header{Policy: p.Policy, CutOff: p.CutOff, Audit: p.Audit, Started: now, Backup: backup})
 	if err != nil {
 		return err
 	}
@@ -159,13 +161,32 @@ func (l *ledger) has(ctx context.Context, conn *sql.Conn, batch int64) (bool, er
 // last returns the newest entry; ok is false if only row 0 exists.
 func (l *ledger) last(ctx context.Context, conn *sql.Conn) (e entry, ok bool, err error) {
 	var through []byte
-	q := l.rows("BATCH, PHASE, THROUGH_KEY", "BATCH > 0 ORDER BY BATCH DESC", l.d.Limit(1))
+	q := l.rows("BATCH, PHASE, THROUGH_KEY", "BATCH > 0 ORDER BY BATCH DESC", l.d.Limit(dialect.Value(1)))
 	err = conn.QueryRowContext(ctx, q.Text, q.Args...).Scan(&e.batch, &e.phase, &through)
 	if errors.Is(err, sql.ErrNoRows) {
 		return e, false, nil
 	}
 	e.through = string(through)
 	return e, err == nil, wrap(err, "reading where the earlier run stopped")
+}
+
+// committed lists the batches that removed rows.
+func (l *ledger) committed(ctx context.Context, q schema.Querier) ([]CommittedBatch, error) {
+	s := l.rows("BATCH, REMOVED", "REMOVED > 0 ORDER BY BATCH")
+	rows, err := q.QueryContext(ctx, s.Text, s.Args...)
+	if err != nil {
+		return nil, fmt.Errorf("reading the batches of %s: %w", LedgerTable, err)
+	}
+	defer rows.Close()
+	var all []CommittedBatch
+	for rows.Next() {
+		var b CommittedBatch
+		if err := rows.Scan(&b.Number, &b.Removed); err != nil {
+			return nil, err
+		}
+		all = append(all, b)
+	}
+	return all, rows.Err()
 }
 
 // totals adds up the whole run, the part before an interruption included.

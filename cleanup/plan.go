@@ -91,7 +91,7 @@ func NewPlan(found *schema.Database, d dialect.Dialect, s Settings) (*Plan, erro
 	if tokens == nil {
 		return nil, fmt.Errorf("schema %s has no table %s: name the schema of the identity tables", found.Name, schema.AccessToken)
 	}
-	tokens.Removable = rule.Token(tokens.Table)
+	tokens.Removable = tokens.Under(rule, dialect.SQL{})
 	tokens.forecast = tokens.Removable
 	if s.Audit {
 		if err := p.planAudit(tokens); err != nil {
@@ -105,8 +105,8 @@ func NewPlan(found *schema.Database, d dialect.Dialect, s Settings) (*Plan, erro
 		return nil, err
 	}
 	if codes != nil {
-		codes.Removable = rule.Code(codes.Table, dialect.TokenLeft(d, codes.Table, tokens.Table, dialect.SQL{}))
-		codes.forecast = rule.Code(codes.Table, dialect.TokenLeft(d, codes.Table, tokens.Table, tokens.eligible(d, tokens.Removable)))
+		codes.Removable = codes.Under(rule, dialect.TokenLeft(d, codes.Table, tokens.Table, dialect.SQL{}))
+		codes.forecast = codes.Under(rule, dialect.TokenLeft(d, codes.Table, tokens.Table, tokens.Eligible(d, tokens.Removable)))
 		p.Phases = append(p.Phases, *codes)
 	}
 
@@ -115,11 +115,23 @@ func NewPlan(found *schema.Database, d dialect.Dialect, s Settings) (*Plan, erro
 		return nil, err
 	}
 	if requests != nil {
-		requests.Removable = rule.CIBA(requests.Table)
+		requests.Removable = requests.Under(rule, dialect.SQL{})
 		requests.forecast = requests.Removable
 		p.Phases = append(p.Phases, *requests)
 	}
 	return p, nil
+}
+
+// Under is true for the rows of the phase's table that a rule removes, held ones
+// included. Codes need tokenLeft, see dialect.TokenLeft; others ignore it.
+func (ph *Phase) Under(rule dialect.Rule, tokenLeft dialect.SQL) dialect.SQL {
+	switch {
+	case schema.SameName(ph.Table, schema.AuthzCode):
+		return rule.Code(ph.Table, tokenLeft)
+	case schema.SameName(ph.Table, schema.CIBACode):
+		return rule.CIBA(ph.Table)
+	}
+	return rule.Token(ph.Table)
 }
 
 // phase starts the phase of a table; it is nil if the table does not exist.
@@ -206,16 +218,16 @@ func (ph *Phase) mover(d dialect.Dialect) (dialect.Mover, bool) {
 	return mover, ok && ph.Audit != nil && ph.InsteadOf == ""
 }
 
-// eligible narrows removable to the rows that no guard holds.
-func (ph *Phase) eligible(d dialect.Dialect, removable dialect.SQL) dialect.SQL {
+// Eligible narrows removable to the rows that no guard holds.
+func (ph *Phase) Eligible(d dialect.Dialect, removable dialect.SQL) dialect.SQL {
 	if len(ph.Guards) == 0 {
 		return removable
 	}
-	return dialect.Concat("(", removable, " AND NOT ", ph.held(d), ")")
+	return dialect.Concat("(", removable, " AND NOT ", ph.Held(d), ")")
 }
 
-// held is true for the rows that some guard holds.
-func (ph *Phase) held(d dialect.Dialect) dialect.SQL {
+// Held is true for the rows that some guard holds; there must be one.
+func (ph *Phase) Held(d dialect.Dialect) dialect.SQL {
 	all := dialect.Text("(")
 	for i, g := range ph.Guards {
 		if i > 0 {

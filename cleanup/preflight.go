@@ -17,16 +17,25 @@ import (
 // errDiscard makes database/sql close a connection instead of pooling it.
 var errDiscard = driver.ErrBadConn
 
-// lockName fits MySQL's limit of 64 characters whatever the schema's name.
-func lockName(schemaName string) string {
+// LockName is the name of the lock that keeps two clean-ups of a schema apart, see
+// dialect.RunLocker. It fits MySQL's limit of 64 characters whatever the schema's
+// name. Procedures that MySQL runs make the same of DATABASE().
+func LockName(schemaName string) string {
 	sum := sha256.Sum256([]byte(strings.ToLower(schemaName)))
 	return "tokensweep-" + hex.EncodeToString(sum[:16])
 }
+
+// RebuildJournal is the table in which package rebuild writes what it does, as
+// long as it is not done.
+const RebuildJournal = "TOKENSWEEP_REBUILD"
 
 // preflight runs every kind of statement of a batch on no rows at all, so that
 // a missing privilege or a read-only server shows before the first change, and
 // checks that the audit table can hold what will be copied.
 func preflight(ctx context.Context, conn *sql.Conn, p *Plan, now *schema.Database) error {
+	if _, ok := now.Table(RebuildJournal); ok {
+		return refused("a rebuild of these tables was interrupted: table "+RebuildJournal+" is there", "finish it or take it back first", nil)
+	}
 	nothing := dialect.Text("1 = 0")
 	for i := range p.Phases {
 		ph := &p.Phases[i]
@@ -56,7 +65,7 @@ func preflight(ctx context.Context, conn *sql.Conn, p *Plan, now *schema.Databas
 			return probeFailed(p, dialect.Ledger, LedgerTable, err)
 		}
 	}
-	return checkAuditHolds(ctx, conn, p)
+	return CheckAuditHolds(ctx, conn, p)
 }
 
 // probeAudit finds out how removed rows get into the audit table and whether
@@ -108,18 +117,18 @@ func probeFailed(p *Plan, privilege, table string, err error) error {
 	return classified(p.Dialect, fmt.Errorf("trying %s on %s: %w", privilege, table, err))
 }
 
-// loss is a column whose data the audit table could not keep.
-type loss struct {
-	column    schema.Column
-	condition string // true for the rows that would lose data
-	problem   string
-	remedy    string
+// Loss is a column whose data the audit table could not keep.
+type Loss struct {
+	Column    schema.Column
+	Condition string // SQL that is true for the rows that would lose data
+	Problem   string // e.g. "holds data and IDN_OAUTH2_ACCESS_TOKEN_AUDIT has no such column"
+	Remedy    string
 }
 
-// checkAuditHolds refuses if a live row holds data that the audit table could
+// CheckAuditHolds refuses if a live row holds data that the audit table could
 // not keep. One scan answers for all columns.
-func checkAuditHolds(ctx context.Context, conn *sql.Conn, p *Plan) error {
-	losses := possibleLosses(p)
+func CheckAuditHolds(ctx context.Context, conn *sql.Conn, p *Plan) error {
+	losses := p.Losses()
 	if len(losses) == 0 {
 		return nil
 	}
@@ -127,7 +136,7 @@ func checkAuditHolds(ctx context.Context, conn *sql.Conn, p *Plan) error {
 	sums := make([]string, len(losses))
 	counts, dest := make([]int64, len(losses)), make([]any, len(losses))
 	for i, l := range losses {
-		sums[i] = "COALESCE(SUM(CASE WHEN " + l.condition + " THEN 1 ELSE 0 END), 0)"
+		sums[i] = "COALESCE(SUM(CASE WHEN " + l.Condition + " THEN 1 ELSE 0 END), 0)"
 		dest[i] = &counts[i]
 	}
 	q := "SELECT " + strings.Join(sums, ", ") + " FROM " + p.Dialect.Table(table)
@@ -136,23 +145,24 @@ func checkAuditHolds(ctx context.Context, conn *sql.Conn, p *Plan) error {
 	}
 	for i, l := range losses {
 		if counts[i] > 0 {
-			return refused(fmt.Sprintf("%s.%s %s (%d rows)", table, l.column.Name, l.problem, counts[i]), l.remedy, nil)
+			return refused(fmt.Sprintf("%s.%s %s (%d rows)", table, l.Column.Name, l.Problem, counts[i]), l.Remedy, nil)
 		}
 	}
 	return nil
 }
 
-func possibleLosses(p *Plan) []loss {
+// Losses are the columns of which the audit table might not keep what they hold.
+func (p *Plan) Losses() []Loss {
 	ph := &p.Phases[0]
 	if ph.Audit == nil {
 		return nil
 	}
 	live, _ := p.Found.Table(ph.Table)
 	audit, _ := p.Found.Table(ph.Audit.Table)
-	var all []loss
+	var all []Loss
 	if p.AuditMissing == AuditStop {
 		for _, c := range p.Missing {
-			all = append(all, loss{c, holdsData(p.Dialect, c), "holds data and " + audit.Name + " has no such column",
+			all = append(all, Loss{c, holdsData(p.Dialect, c), "holds data and " + audit.Name + " has no such column",
 				"add the column there, or choose --audit-missing=extend (adds it) or --audit-missing=drop (loses it)"})
 		}
 	}
@@ -162,7 +172,7 @@ func possibleLosses(p *Plan) []loss {
 			continue
 		}
 		// Where the length is in bytes, this errs on the safe side for text beyond ASCII.
-		all = append(all, loss{c, fmt.Sprintf("%s > %d", p.Dialect.TextLength(p.Dialect.Quote(c.Name)), to.Length),
+		all = append(all, Loss{c, fmt.Sprintf("%s > %d", p.Dialect.TextLength(p.Dialect.Quote(c.Name)), to.Length),
 			fmt.Sprintf("holds text of more than the %d characters that %s.%s takes", to.Length, audit.Name, to.Name),
 			"widen that column, or run with --no-audit"})
 	}

@@ -25,7 +25,20 @@ func (b *batch) removeRows(ctx context.Context, e *entry) error {
 	if err != nil {
 		return err
 	}
+	var kept, gone Kept
+	if b.r.Backup != nil {
+		if kept, err = b.save(ctx, locked); err != nil {
+			return err
+		}
+		gone = Kept{}
+	}
 	for _, child := range b.ph.Children {
+		if kept != nil {
+			if err := b.deleteKept(ctx, child, kept, gone); err != nil {
+				return err
+			}
+			continue
+		}
 		b.r.hook("children")
 		q := b.r.d.DeleteVia(child.Path, b.where)
 		if _, err := b.tx.ExecContext(ctx, q.Text, q.Args...); err != nil {
@@ -57,7 +70,7 @@ func (b *batch) lock(ctx context.Context) (locked int64, needed bool, err error)
 	switch {
 	case ph.Audit != nil && !moves:
 		locked, err = b.change(ctx, "audit", dialect.CopyToAudit(d, ph.Table, b.audit(), b.where))
-	case ph.Audit != nil || len(ph.Children) > 0 || ph.InsteadOf != "":
+	case ph.Audit != nil || len(ph.Children) > 0 || ph.InsteadOf != "" || b.r.Backup != nil:
 		b.r.hook("audit")
 		q := dialect.LockMatching(d, ph.Table, ph.Key, b.where)
 		if err = b.tx.QueryRowContext(ctx, q.Text, q.Args...).Scan(&locked); err != nil {

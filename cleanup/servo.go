@@ -25,7 +25,7 @@ const (
 type servo struct {
 	target time.Duration
 	fixed  bool // the user chose the size
-	limit  int  // the database's own upper limit, see lockLimit
+	limit  int  // the database's own upper limit, see LockLimit
 	size   int
 	recent []float64 // microseconds a key
 }
@@ -77,9 +77,9 @@ func (s *servo) resize(size float64) {
 // on average is rare.
 const childRows = 4
 
-// lockLimit is the largest batch for which no statement locks so many rows, index
+// LockLimit is the largest batch for which no statement locks so many rows, index
 // entries included, that the server would lock the whole table; 0 if it never does.
-func lockLimit(p *Plan) int {
+func (p *Plan) LockLimit() int {
 	limiter, ok := p.Dialect.(dialect.LockLimiter)
 	if !ok {
 		return 0

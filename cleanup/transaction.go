@@ -75,7 +75,7 @@ func (r *run) transaction(ctx context.Context, ph *Phase, span dialect.Range, ke
 		return err
 	}
 	defer tx.Rollback() // no effect after the commit
-	b := batch{r: r, tx: tx, ph: ph, now: r.Now(), where: dialect.Concat(span.Where(r.d), " AND ", ph.eligible(r.d, ph.Removable))}
+	b := batch{r: r, tx: tx, ph: ph, now: r.Now(), where: dialect.Concat(span.Where(r.d), " AND ", ph.Eligible(r.d, ph.Removable))}
 	if err := b.removeRows(ctx, &e); err != nil {
 		return err
 	}
@@ -88,8 +88,7 @@ func (r *run) transaction(ctx context.Context, ph *Phase, span dialect.Range, ke
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
-	r.ledger.next++
-	return nil
+	return r.batchCommitted()
 }
 
 func (r *run) hook(step string) {
@@ -142,8 +141,7 @@ func (r *run) retry(ctx context.Context, step func() error) error {
 				return errors.Join(err, again)
 			}
 			if committed {
-				r.ledger.next++
-				return nil
+				return r.batchCommitted()
 			}
 		case errors.Is(err, errNotDeleted):
 			return err
@@ -186,7 +184,7 @@ func (r *run) takeRunLock(ctx context.Context) error {
 	if !ok {
 		return nil
 	}
-	q := locker.LockRun(lockName(r.plan.Found.Name))
+	q := locker.LockRun(LockName(r.plan.Found.Name))
 	var got sql.NullInt64
 	if err := conn.QueryRowContext(ctx, q.Text, q.Args...).Scan(&got); err != nil {
 		return classified(r.d, fmt.Errorf("taking the run lock: %w", err))
@@ -243,7 +241,7 @@ func (r *run) disconnect() {
 		return
 	}
 	if locker, ok := r.d.(dialect.RunLocker); ok {
-		q := locker.UnlockRun(lockName(r.plan.Found.Name))
+		q := locker.UnlockRun(LockName(r.plan.Found.Name))
 		if rows, err := r.conn.QueryContext(context.Background(), q.Text, q.Args...); err == nil {
 			rows.Close()
 		}

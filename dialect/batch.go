@@ -17,12 +17,46 @@ type Range struct {
 
 // Where is the condition that holds for the range's rows.
 func (r Range) Where(d Dialect) SQL {
-	key := d.Quote(r.Table) + "." + d.Quote(r.Key)
-	through := Concat(key, " <= ", Value(r.Through))
-	if !r.After.Valid {
-		return through
+	s := Span{Table: r.Table, Key: r.Key, Through: Value(r.Through)}
+	if r.After.Valid {
+		s.After = Value(r.After.V)
 	}
-	return Concat(key, " > ", Value(r.After.V), " AND ", through)
+	return s.Where(d)
+}
+
+// Span is a part of a table between keys that are SQL, such as the variables of a
+// procedure. Ends that are left empty are open.
+type Span struct {
+	Table, Key  string
+	From, After SQL // one of them: inclusive, exclusive
+	Through     SQL // inclusive
+}
+
+// Where is the condition that holds for the span's rows; empty for the whole table.
+func (s Span) Where(d Dialect) SQL {
+	var where SQL
+	for _, end := range []struct {
+		operator string
+		key      SQL
+	}{{" >= ", s.From}, {" > ", s.After}, {" <= ", s.Through}} {
+		if end.key.Text == "" {
+			continue
+		}
+		if where.Text != "" {
+			where = Concat(where, " AND ")
+		}
+		where = Concat(where, d.Quote(s.Table), ".", d.Quote(s.Key), end.operator, end.key)
+	}
+	return where
+}
+
+// rows is the FROM and WHERE of the span's rows in key order.
+func (s Span) rows(d Dialect) SQL {
+	where := s.Where(d)
+	if where.Text != "" {
+		where = Concat(" WHERE ", where)
+	}
+	return Concat(" FROM ", d.Table(s.Table), where, " ORDER BY ", d.Quote(s.Table), ".", d.Quote(s.Key))
 }
 
 // Audit says where removed rows are copied to.
@@ -31,6 +65,7 @@ type Audit struct {
 	Columns     []string  // those that live and audit table share, by name
 	Invalidated string    // the column for the time of removal, "" if there is none
 	At          time.Time // that time, UTC
+	Clock       SQL       // the text of that time instead of At, as a variable of a procedure; mostly empty
 	// Guarded says that the audit table has triggers, foreign keys or conditions
 	// of its own, which a Mover has to go around.
 	Guarded bool
@@ -47,7 +82,11 @@ func (a Audit) Into(d Dialect, from string) (columns string, values SQL) {
 	values = Text(strings.Join(read, ", "))
 	if a.Invalidated != "" {
 		names = append(names, d.Quote(a.Invalidated))
-		values = Concat(values, ", ", Value(d.Wall(a.At)))
+		at := a.Clock
+		if at.Text == "" {
+			at = Value(d.Wall(a.At))
+		}
+		values = Concat(values, ", ", at)
 	}
 	return strings.Join(names, ", "), values
 }
@@ -56,13 +95,23 @@ func (a Audit) Into(d Dialect, from string) (columns string, values SQL) {
 // after, counts those for which removable holds, and finds the last key:
 // examined, removable, last.
 func Window(d Dialect, table, key string, after token.Null[string], size int, removable SQL) SQL {
-	id := d.Quote(table) + "." + d.Quote(key)
-	where := Text()
+	s := Span{Table: table, Key: key}
 	if after.Valid {
-		where = Concat(" WHERE ", id, " > ", Value(after.V))
+		s.After = Value(after.V)
 	}
+	return SpanWindow(d, s, Value(size), removable)
+}
+
+// SpanWindow is Window over the first size keys of a span.
+func SpanWindow(d Dialect, s Span, size, removable SQL) SQL {
+	id := d.Quote(s.Table) + "." + d.Quote(s.Key)
 	return d.Bind(Concat("SELECT COUNT(*), COALESCE(SUM(w.hit), 0), MAX(w.id) FROM (SELECT ", d.KeyText(id), " AS id, CASE WHEN ", removable,
-		" THEN 1 ELSE 0 END AS hit FROM ", d.Table(table), where, " ORDER BY ", id, d.Limit(size), ") AS w"))
+		" THEN 1 ELSE 0 END AS hit", s.rows(d), d.Limit(size), ") AS w"))
+}
+
+// First is the query for the first key of a span.
+func First(d Dialect, s Span) SQL {
+	return d.Bind(Concat("SELECT ", d.KeyText(d.Quote(s.Table)+"."+d.Quote(s.Key)), s.rows(d), d.Limit(Text("1"))))
 }
 
 // CountRange is the statement that counts the rows of a range.
@@ -74,7 +123,7 @@ func CountRange(d Dialect, r Range) SQL {
 func Head(d Dialect, r Range, size int) SQL {
 	id := d.Quote(r.Table) + "." + d.Quote(r.Key)
 	return d.Bind(Concat("SELECT MAX(w.id) FROM (SELECT ", d.KeyText(id), " AS id FROM ", d.Table(r.Table), " WHERE ", r.Where(d), " ORDER BY ", id,
-		d.Limit(size), ") AS w"))
+		d.Limit(Value(size)), ") AS w"))
 }
 
 // CopyToAudit is the statement that copies the rows for which where holds, locking them.

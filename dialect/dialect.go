@@ -85,7 +85,7 @@ type Dialect interface {
 	// SELECT locks what it returns and a DELETE takes no lock that it can do without.
 	FromLocked(table string) (from, end string)
 	// Limit ends an ordered SELECT after that many rows.
-	Limit(rows int) SQL
+	Limit(rows SQL) SQL
 	// KeyText is a key column as text, of which MAX can be taken: it compares as
 	// the column does.
 	KeyText(expr string) string
@@ -195,6 +195,35 @@ type RunLocker interface {
 	// UnlockRun gives the lock back.
 	UnlockRun(name string) SQL
 }
+
+// Procedural is implemented by dialects in which a procedure can be made, see
+// package procedure.
+type Procedural interface {
+	// Parameter and Variable are names of a procedure's own, as it writes them.
+	Parameter(name string) string
+	Variable(name string) string
+	// KeyType is the type of a variable that takes every value of a column and
+	// compares as the column does.
+	KeyType(t *schema.Table, c *schema.Column) string
+	// ProcedureText is the query for what a procedure says of itself, a text with its
+	// maker's mark in it; no row if there is none of that name in the schema.
+	ProcedureText(schema, name string) SQL
+	// DropProcedure is the statement that drops a procedure of the schema.
+	DropProcedure(name string) string
+	// CallProcedure is the statement that calls a procedure of the schema with
+	// arguments that are SQL, all of them and in order.
+	CallProcedure(name string, arguments []Argument) string
+	// GrantProcedure is the statement that gives a user what making, running and
+	// dropping the procedure and its table take.
+	GrantProcedure(schema string) string
+	// SessionID asks for the number of a session; KillSession ends the one of that
+	// number, with what it does.
+	SessionID() string
+	KillSession(id int64) string
+}
+
+// Argument is one of a call: the parameter's bare name and its value as SQL.
+type Argument struct{ Name, Value string }
 
 // SchemaUser is implemented by dialects whose sessions have a default schema,
 // in which unqualified tables are looked up.

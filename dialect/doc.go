@@ -5,5 +5,5 @@
 // What all databases share (the structure of the policies, the order of a
 // batch) is in this package and built from the primitives of Dialect. What only
 // some can do is a separate interface: BulkLoader, RowCopier, Mover, Counter,
-// LockLimiter, LogGauge, RunLocker, SchemaUser.
+// LockLimiter, LogGauge, RunLocker, Procedural, SchemaUser.
 package dialect

@@ -74,11 +74,14 @@ WHERE EVENT_OBJECT_SCHEMA = ?
 ORDER BY EVENT_OBJECT_TABLE, TRIGGER_NAME`
 }
 
-// ProgramsSQL lists types in lower case, as "procedure".
+// ProgramsSQL lists types in lower case, as "procedure". MariaDB refuses to say
+// which events there are if it was started with event_scheduler=DISABLED; it then
+// knows none.
 func (Dialect) ProgramsSQL() string {
 	return `SELECT kind, name FROM (
 	SELECT LOWER(ROUTINE_TYPE) AS kind, ROUTINE_NAME AS name, ROUTINE_SCHEMA AS home FROM information_schema.ROUTINES
-	UNION ALL SELECT 'event', EVENT_NAME, EVENT_SCHEMA FROM information_schema.EVENTS) p
+	UNION ALL SELECT 'event', EVENT_NAME, EVENT_SCHEMA FROM information_schema.EVENTS
+		WHERE NOT (@@GLOBAL.event_scheduler = 'DISABLED' AND VERSION() LIKE '%MariaDB%')) p
 WHERE home = ?
 ORDER BY kind, name`
 }

@@ -99,7 +99,7 @@ func (d Dialect) Read(c schema.Column) string { return d.Quote(c.Name) }
 func (d Dialect) FromLocked(table string) (from, end string) { return d.Quote(table), " FOR UPDATE" }
 
 // Limit is LIMIT.
-func (Dialect) Limit(rows int) dialect.SQL { return dialect.Concat(" LIMIT ", dialect.Value(rows)) }
+func (Dialect) Limit(rows dialect.SQL) dialect.SQL { return dialect.Concat(" LIMIT ", rows) }
 
 // KeyText is the column itself.
 func (Dialect) KeyText(expr string) string { return expr }

@@ -31,7 +31,9 @@ var (
 // statements are all that the engine and the verifier send, by what they are for.
 func statements() map[string][]dialect.SQL {
 	d := sqlserver.Dialect{}
-	rule := func(p token.Policy) dialect.Rule { return dialect.Rule{Dialect: d, Policy: p, CutOff: dialect.CutOff(d, cutOff)} }
+	rule := func(p token.Policy) dialect.Rule {
+		return dialect.Rule{Dialect: d, Policy: p, CutOff: dialect.CutOff(d, cutOff)}
+	}
 	gone := dialect.Concat(after.Where(d), " AND ", rule(token.Documented).Token(schema.AccessToken))
 	found, err := schema.Release(schema.DefaultRelease, schema.SQLServer)
 	if err != nil {
@@ -65,6 +67,7 @@ func statements() map[string][]dialect.SQL {
 			}
 		}
 	}
+	all["backup"] = backupStatements(d, found, gone)
 	other := sqlserver.Dialect{Schema: "Identity]Tables"}
 	all["other-schema"] = []dialect.SQL{dialect.Delete(other, after.Table, after.Where(other))}
 	for _, p := range token.Policies() {

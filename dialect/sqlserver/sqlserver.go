@@ -109,6 +109,6 @@ func (Dialect) KeyText(expr string) string { return "RTRIM(" + expr + ")" }
 func (Dialect) TextLength(expr string) string { return "DATALENGTH(" + expr + ")" }
 
 // Limit is OFFSET and FETCH, which unlike TOP stands at the end.
-func (Dialect) Limit(rows int) dialect.SQL {
-	return dialect.Concat(" OFFSET 0 ROWS FETCH NEXT ", dialect.Value(rows), " ROWS ONLY")
+func (Dialect) Limit(rows dialect.SQL) dialect.SQL {
+	return dialect.Concat(" OFFSET 0 ROWS FETCH NEXT ", rows, " ROWS ONLY")
 }
