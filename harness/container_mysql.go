@@ -35,6 +35,7 @@ func mysqlReady(ctx context.Context, s *containerServer, address string, o Optio
 	login := mysqldriver.NewConfig()
 	login.User, login.Passwd, login.Net, login.Addr = "root", s.password, "tcp", address
 	n := &mysqlNode{login: tuned(login), via: Container + " " + s.image, end: s.stop, died: s.died, zone: o.ServerZone}
+	n.usage = s.usage
 	n.again = func(ctx context.Context) error { return s.container.CopyToContainer(ctx, nil, rewindFile, 0o644) }
 	return n, n.settle(ctx, s.died, o.ServerZone)
 }

@@ -27,6 +27,7 @@ type mysqlNode struct {
 	// again makes the next end of the server one after which it starts again with
 	// its frozen data; nil if it cannot.
 	again func(context.Context) error
+	usage func(context.Context) (Usage, error) // nil if it cannot be asked
 }
 
 // tuned makes the settings of a connection those that the project relies on,

@@ -234,6 +234,7 @@ func (p *process) run(ctx context.Context, zone string) (node, error) {
 	login := mysqldriver.NewConfig()
 	login.User, login.Passwd, login.Net, login.Addr = "root", p.password, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	n := &mysqlNode{login: tuned(login), via: Process + " " + filepath.Base(p.binary), end: p.stop, died: p.keeper.died, zone: zone}
+	n.usage = p.usage
 	n.again = func(context.Context) error { return os.WriteFile(p.path(rewindName), nil, 0o600) }
 	return n, n.settle(ctx, p.keeper.died, zone)
 }

@@ -29,7 +29,8 @@ func Exercise(t *testing.T, open Opener) {
 	part("engine", func(t *testing.T) { Engine(t, open, server.Product) })
 	part("random databases", func(t *testing.T) { RandomDatabases(t, open) })
 	part("differential", func(t *testing.T) { Differential(t, open) })
-	if server.Product != "SQLite" { // which has no collations to choose
+	if server.Product != "SQLite" { // which has neither collations to choose nor stored procedures
+		part("script", func(t *testing.T) { Script(t, open, server.Product) })
 		part("collations", func(t *testing.T) { Collations(t, open, server.Product) })
 	}
 	if hasZones(server.Product) {

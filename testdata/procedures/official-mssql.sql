@@ -1,0 +1,246 @@
+-- A test procedure, not for production: it is WRONG ON PURPOSE.
+--
+-- It rebuilds in short what is published of the behaviour of the vendor's token
+-- clean-up procedure for SQL Server, with its faults, so that "--engine script:"
+-- has something to judge. It is written for this project and shares no text with
+-- it. What is wrong with it:
+--   a validity outside of 0 to maxValidityPeriod keeps dead tokens for ever;
+--   lifetimes are cut down to whole minutes;
+--   an EXPIRED token goes although its refresh token may still work;
+--   fewer than checkCount rows of a table are left behind;
+--   ids are chosen once a chunk, and deleted later without a second look;
+--   the audit is written a chunk ahead of the deletes;
+--   the error of a DELETE is never seen, because @@ERROR is that of the statement
+--   behind it: what was deleted before it is committed, and a row that cannot go
+--   is tried again without end;
+--   its work tables stay.
+
+CREATE PROCEDURE OFFICIAL_LIKE_TOKEN_CLEANUP
+AS
+BEGIN
+  DECLARE @batchSize INT;
+  DECLARE @chunkSize INT;
+  DECLARE @checkCount INT;
+  DECLARE @backupTables BIT;
+  DECLARE @sleepTime AS VARCHAR(12);
+  DECLARE @safePeriod INT;
+  DECLARE @deleteTimeLimit DATETIME;
+  DECLARE @maxValidityPeriod BIGINT;
+  DECLARE @enableLog BIT;
+  DECLARE @logLevel VARCHAR(10);
+  DECLARE @enableAudit BIT;
+  DECLARE @liveTable VARCHAR(100);
+  DECLARE @copy VARCHAR(100);
+  DECLARE @SQL NVARCHAR(MAX);
+  DECLARE @found INT;
+  DECLARE @removed INT;
+
+  SET @maxValidityPeriod = 99999999999990; -- ms
+  DECLARE liveTables CURSOR FOR
+    SELECT TABLE_NAME FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_NAME IN
+      ('IDN_OAUTH2_ACCESS_TOKEN', 'IDN_OAUTH2_ACCESS_TOKEN_SCOPE', 'IDN_OAUTH2_AUTHORIZATION_CODE', 'IDN_OIDC_REQ_OBJECT_REFERENCE',
+       'IDN_OIDC_REQ_OBJECT_CLAIMS', 'IDN_OIDC_REQ_OBJ_CLAIM_VALUES', 'IDN_OAUTH2_CIBA_AUTH_CODE')
+
+  -- attributes
+  SET @batchSize = 10000;
+  SET @chunkSize = 500000;
+  SET @checkCount = 100;
+  SET @backupTables = 'TRUE';
+  SET @sleepTime = '00:00:02.000'; -- after each batch
+  SET @safePeriod = 2; -- h
+  SET @enableLog = 'TRUE';
+  SET @logLevel = 'TRACE';
+  SET @enableAudit = 'FALSE';
+
+  SET @deleteTimeLimit = DATEADD(HOUR, -(@safePeriod), GETUTCDATE());
+
+  IF (@enableLog = 1)
+    SELECT '[' + CONVERT(VARCHAR, GETDATE(), 121) + '] CLEAN-UP BEGINS' AS 'INFO LOG';
+  IF (@enableAudit = 1)
+  BEGIN
+    SET @backupTables = 'TRUE';
+  END
+
+  IF (@backupTables = 1)
+  BEGIN
+    OPEN liveTables;
+    FETCH NEXT FROM liveTables INTO @liveTable
+    WHILE @@FETCH_STATUS = 0
+    BEGIN
+      SELECT @copy = 'BAK_' + @liveTable;
+      IF (EXISTS (SELECT * FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_NAME = @copy))
+      BEGIN
+        SELECT @SQL = 'DROP TABLE dbo.' + @copy;
+        EXEC sp_executesql @SQL;
+      END
+      SELECT @SQL = 'SELECT * INTO ' + @copy + ' FROM dbo.' + @liveTable;
+      EXEC sp_executesql @SQL;
+      IF (@enableLog = 1 AND @logLevel IN ('DEBUG', 'TRACE'))
+        SELECT 'BACKED UP ' + @liveTable AS 'DEBUG LOG';
+      FETCH NEXT FROM liveTables INTO @liveTable
+    END
+    CLOSE liveTables;
+  END
+  DEALLOCATE liveTables;
+
+  IF (@enableAudit = 1)
+  BEGIN
+    IF (NOT EXISTS (SELECT * FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_NAME = 'AUDITLOG_IDN_OAUTH2_ACCESS_TOKEN_CLEANUP'))
+      SELECT * INTO dbo.AUDITLOG_IDN_OAUTH2_ACCESS_TOKEN_CLEANUP FROM dbo.IDN_OAUTH2_ACCESS_TOKEN WHERE 1 = 2;
+    IF (NOT EXISTS (SELECT * FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_NAME = 'AUDITLOG_IDN_OAUTH2_AUTHORIZATION_CODE_CLEANUP'))
+      SELECT * INTO dbo.AUDITLOG_IDN_OAUTH2_AUTHORIZATION_CODE_CLEANUP FROM dbo.IDN_OAUTH2_AUTHORIZATION_CODE WHERE 1 = 2;
+    IF (NOT EXISTS (SELECT * FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_NAME = 'AUDITLOG_IDN_OAUTH2_CIBA_AUTH_CODE_CLEANUP'))
+      SELECT * INTO dbo.AUDITLOG_IDN_OAUTH2_CIBA_AUTH_CODE_CLEANUP FROM dbo.IDN_OAUTH2_CIBA_AUTH_CODE WHERE 1 = 2;
+  END
+
+  WHILE (1 = 1)
+  BEGIN
+    IF (EXISTS (SELECT * FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_NAME = 'CHUNK_OF_TOKENS'))
+      DROP TABLE CHUNK_OF_TOKENS;
+    CREATE TABLE CHUNK_OF_TOKENS (TOKEN_ID VARCHAR(255), CONSTRAINT PK_CHUNK_OF_TOKENS PRIMARY KEY (TOKEN_ID));
+    INSERT INTO CHUNK_OF_TOKENS (TOKEN_ID)
+      SELECT TOP (@chunkSize) TOKEN_ID FROM IDN_OAUTH2_ACCESS_TOKEN
+      WHERE VALIDITY_PERIOD BETWEEN 0 AND @maxValidityPeriod AND REFRESH_TOKEN_VALIDITY_PERIOD BETWEEN 0 AND @maxValidityPeriod
+        AND (TOKEN_STATE IN ('EXPIRED', 'INACTIVE', 'REVOKED')
+          OR TOKEN_STATE = 'ACTIVE'
+            AND @deleteTimeLimit > DATEADD(MINUTE, VALIDITY_PERIOD / 60000, TIME_CREATED)
+            AND @deleteTimeLimit > DATEADD(MINUTE, REFRESH_TOKEN_VALIDITY_PERIOD / 60000, REFRESH_TOKEN_TIME_CREATED));
+    SELECT @found = @@ROWCOUNT;
+    IF (@found < @checkCount)
+      BREAK;
+    IF (@enableAudit = 1)
+    BEGIN
+      INSERT INTO dbo.AUDITLOG_IDN_OAUTH2_ACCESS_TOKEN_CLEANUP
+        SELECT t.* FROM IDN_OAUTH2_ACCESS_TOKEN t, CHUNK_OF_TOKENS c WHERE t.TOKEN_ID = c.TOKEN_ID;
+    END
+    WHILE (1 = 1)
+    BEGIN
+      IF (EXISTS (SELECT * FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_NAME = 'BATCH_OF_TOKENS'))
+        DROP TABLE BATCH_OF_TOKENS;
+      CREATE TABLE BATCH_OF_TOKENS (TOKEN_ID VARCHAR(255), CONSTRAINT PK_BATCH_OF_TOKENS PRIMARY KEY (TOKEN_ID));
+      INSERT INTO BATCH_OF_TOKENS (TOKEN_ID) SELECT TOP (@batchSize) TOKEN_ID FROM CHUNK_OF_TOKENS;
+      SELECT @found = @@ROWCOUNT;
+      IF (@found = 0)
+        BREAK;
+      BEGIN TRANSACTION
+      DELETE IDN_OIDC_REQ_OBJECT_REFERENCE WHERE TOKEN_ID IN (SELECT TOKEN_ID FROM BATCH_OF_TOKENS);
+      DELETE IDN_OAUTH2_ACCESS_TOKEN WHERE TOKEN_ID IN (SELECT TOKEN_ID FROM BATCH_OF_TOKENS);
+      SELECT @removed = @@ROWCOUNT;
+      IF @@ERROR <> 0 -- that of the SELECT, which is always 0
+      BEGIN
+        ROLLBACK TRANSACTION
+      END
+      ELSE
+      BEGIN
+        COMMIT TRANSACTION
+      END
+      DELETE CHUNK_OF_TOKENS WHERE TOKEN_ID IN (SELECT TOKEN_ID FROM BATCH_OF_TOKENS);
+      IF (@enableLog = 1)
+        SELECT 'TOKENS REMOVED ' + CAST(@removed AS VARCHAR) AS 'INFO LOG';
+      IF (@removed > 0)
+      BEGIN
+        WAITFOR DELAY @sleepTime;
+      END
+    END
+  END
+
+  WHILE (1 = 1)
+  BEGIN
+    IF (EXISTS (SELECT * FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_NAME = 'CHUNK_OF_CODES'))
+      DROP TABLE CHUNK_OF_CODES;
+    CREATE TABLE CHUNK_OF_CODES (CODE_ID VARCHAR(255), CONSTRAINT PK_CHUNK_OF_CODES PRIMARY KEY (CODE_ID));
+    INSERT INTO CHUNK_OF_CODES (CODE_ID)
+      SELECT TOP (@chunkSize) CODE_ID FROM IDN_OAUTH2_AUTHORIZATION_CODE c
+      WHERE VALIDITY_PERIOD BETWEEN 0 AND @maxValidityPeriod
+        AND NOT EXISTS (SELECT * FROM IDN_OAUTH2_ACCESS_TOKEN t WHERE t.TOKEN_ID = c.TOKEN_ID)
+        AND (STATE = 'INACTIVE' OR @deleteTimeLimit > DATEADD(MINUTE, VALIDITY_PERIOD / 60000, TIME_CREATED));
+    SELECT @found = @@ROWCOUNT;
+    IF (@found < @checkCount)
+      BREAK;
+    IF (@enableAudit = 1)
+    BEGIN
+      INSERT INTO dbo.AUDITLOG_IDN_OAUTH2_AUTHORIZATION_CODE_CLEANUP
+        SELECT a.* FROM IDN_OAUTH2_AUTHORIZATION_CODE a, CHUNK_OF_CODES c WHERE a.CODE_ID = c.CODE_ID;
+    END
+    WHILE (1 = 1)
+    BEGIN
+      IF (EXISTS (SELECT * FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_NAME = 'BATCH_OF_CODES'))
+        DROP TABLE BATCH_OF_CODES;
+      CREATE TABLE BATCH_OF_CODES (CODE_ID VARCHAR(255), CONSTRAINT PK_BATCH_OF_CODES PRIMARY KEY (CODE_ID));
+      INSERT INTO BATCH_OF_CODES (CODE_ID) SELECT TOP (@batchSize) CODE_ID FROM CHUNK_OF_CODES;
+      SELECT @found = @@ROWCOUNT;
+      IF (@found = 0)
+        BREAK;
+      BEGIN TRANSACTION
+      DELETE FROM IDN_OIDC_REQ_OBJECT_REFERENCE WHERE CODE_ID IN (SELECT CODE_ID FROM BATCH_OF_CODES);
+      DELETE FROM IDN_OAUTH2_AUTHORIZATION_CODE WHERE CODE_ID IN (SELECT CODE_ID FROM BATCH_OF_CODES);
+      SELECT @removed = @@ROWCOUNT;
+      IF @@ERROR <> 0
+      BEGIN
+        ROLLBACK TRANSACTION
+      END
+      ELSE
+      BEGIN
+        COMMIT TRANSACTION
+      END
+      DELETE CHUNK_OF_CODES WHERE CODE_ID IN (SELECT CODE_ID FROM BATCH_OF_CODES);
+      IF (@enableLog = 1)
+        SELECT 'CODES REMOVED ' + CAST(@removed AS VARCHAR) AS 'INFO LOG';
+      IF (@removed > 0)
+      BEGIN
+        WAITFOR DELAY @sleepTime;
+      END
+    END
+  END
+
+  WHILE (1 = 1)
+  BEGIN
+    IF (EXISTS (SELECT * FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_NAME = 'CHUNK_OF_CIBA'))
+      DROP TABLE CHUNK_OF_CIBA;
+    CREATE TABLE CHUNK_OF_CIBA (AUTH_CODE_KEY CHAR(36), CONSTRAINT PK_CHUNK_OF_CIBA PRIMARY KEY (AUTH_CODE_KEY));
+    INSERT INTO CHUNK_OF_CIBA (AUTH_CODE_KEY)
+      SELECT TOP (@chunkSize) AUTH_CODE_KEY FROM IDN_OAUTH2_CIBA_AUTH_CODE
+      WHERE AUTH_REQ_STATUS IN ('EXPIRED', 'TOKEN_ISSUED', 'FAILED')
+        OR EXPIRES_IN > 0 AND @deleteTimeLimit > DATEADD(SECOND, EXPIRES_IN, ISSUED_TIME);
+    SELECT @found = @@ROWCOUNT;
+    IF (@found < @checkCount)
+      BREAK;
+    IF (@enableAudit = 1)
+    BEGIN
+      INSERT INTO dbo.AUDITLOG_IDN_OAUTH2_CIBA_AUTH_CODE_CLEANUP
+        SELECT r.* FROM IDN_OAUTH2_CIBA_AUTH_CODE r, CHUNK_OF_CIBA c WHERE r.AUTH_CODE_KEY = c.AUTH_CODE_KEY;
+    END
+    WHILE (1 = 1)
+    BEGIN
+      IF (EXISTS (SELECT * FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_NAME = 'BATCH_OF_CIBA'))
+        DROP TABLE BATCH_OF_CIBA;
+      CREATE TABLE BATCH_OF_CIBA (AUTH_CODE_KEY CHAR(36), CONSTRAINT PK_BATCH_OF_CIBA PRIMARY KEY (AUTH_CODE_KEY));
+      INSERT INTO BATCH_OF_CIBA (AUTH_CODE_KEY) SELECT TOP (@batchSize) AUTH_CODE_KEY FROM CHUNK_OF_CIBA;
+      SELECT @found = @@ROWCOUNT;
+      IF (@found = 0)
+        BREAK;
+      BEGIN TRANSACTION
+      DELETE FROM IDN_OAUTH2_CIBA_AUTH_CODE WHERE AUTH_CODE_KEY IN (SELECT AUTH_CODE_KEY FROM BATCH_OF_CIBA);
+      SELECT @removed = @@ROWCOUNT;
+      IF @@ERROR <> 0
+      BEGIN
+        ROLLBACK TRANSACTION
+      END
+      ELSE
+      BEGIN
+        COMMIT TRANSACTION
+      END
+      DELETE CHUNK_OF_CIBA WHERE AUTH_CODE_KEY IN (SELECT AUTH_CODE_KEY FROM BATCH_OF_CIBA);
+      IF (@enableLog = 1)
+        SELECT 'CIBA CODES REMOVED ' + CAST(@removed AS VARCHAR) AS 'INFO LOG';
+      IF (@removed > 0)
+      BEGIN
+        WAITFOR DELAY @sleepTime;
+      END
+    END
+  END
+
+  IF (@enableLog = 1)
+    SELECT '[' + CONVERT(VARCHAR, GETDATE(), 121) + '] CLEAN-UP ENDS' AS 'INFO LOG';
+END
+GO
