@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/tokensweep/tokensweep/backup"
 	"github.com/tokensweep/tokensweep/cleanup"
 	"github.com/tokensweep/tokensweep/harness"
 	"github.com/tokensweep/tokensweep/report"
@@ -26,6 +27,7 @@ func newClean() *cobra.Command {
 		engine engineFlags
 		config string
 		json   string
+		keepIn string
 		yes    bool
 	)
 	c := &cobra.Command{
@@ -35,6 +37,10 @@ func newClean() *cobra.Command {
 transactions. It prints the plan first and asks; --dry-run changes nothing and
 prints exact counts. After an interruption the same command goes on where the
 run stopped, with the cut-off of that run.
+
+--backup keeps every row that goes, with its children, in a file before the batch is
+committed; restore puts rows back from it. The file holds tokens: treat it as the
+database.
 
 To have it judged, take the pre-image before, with the same cut-off, and check
 after it:
@@ -74,6 +80,9 @@ and SELECT on ` + cleanup.LedgerTable + `, which exists for the time of a run.`,
 		if err != nil {
 			return err
 		}
+		if err := keepRows(&batch, keepIn, target, unfinished, engine.abandon); err != nil {
+			return err
+		}
 		forecast, err := showPlan(c, target, plan, unfinished)
 		if err != nil {
 			return err
@@ -83,7 +92,7 @@ and SELECT on ` + cleanup.LedgerTable + `, which exists for the time of a run.`,
 			return nil
 		}
 		if !yes {
-			if err := confirm(c.InOrStdin(), c.OutOrStdout(), target.Schema); err != nil {
+			if err := confirm(c.InOrStdin(), c.OutOrStdout(), "clean", target.Schema); err != nil {
 				return err
 			}
 		}
@@ -94,10 +103,27 @@ and SELECT on ` + cleanup.LedgerTable + `, which exists for the time of a run.`,
 	policy.add(fs)
 	engine.add(fs)
 	fs.StringVar(&json, "json", "", "write what was done as JSON to this file")
+	fs.StringVar(&keepIn, "backup", "", "keep every row that is removed in this file; it must not exist, unless it is that of the run that is continued")
 	fs.BoolVar(&yes, "yes", false, "do not ask")
 	fs.BoolVar(&engine.abandon, "abandon-run", false, "give an interrupted run up instead of going on with it")
 	fs.StringVar(&config, "config", "", "the product's deployment.toml: follow its [oauth.token_cleanup]")
 	return c
+}
+
+// keepRows has removed rows kept in a file, if one is named.
+func keepRows(batch *cleanup.Batch, path string, target *harness.Target, unfinished *cleanup.Unfinished, abandon bool) error {
+	if path == "" {
+		return nil
+	}
+	if abandon {
+		unfinished = nil
+	}
+	keeper := backup.New(path, backup.About{Tool: "tokensweep " + version(), Server: target.Server.Product + " " + target.Server.Version, Zone: target.Server.Zone})
+	if err := keeper.Check(unfinished); err != nil {
+		return err
+	}
+	batch.Backup = keeper
+	return nil
 }
 
 // planFor plans the clean-up; an interrupted run is planned with the cut-off
@@ -141,10 +167,10 @@ func showPlan(c *cobra.Command, target *harness.Target, plan *cleanup.Plan, unfi
 }
 
 // confirm asks on a terminal; where there is none, it refuses.
-func confirm(in io.Reader, out io.Writer, name string) error {
+func confirm(in io.Reader, out io.Writer, command, name string) error {
 	file, ok := in.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
-		return usage("clean changes schema %s and cannot ask here: add --yes, or --dry-run", name)
+		return usage("%s changes schema %s and cannot ask here: add --yes, or --dry-run", command, name)
 	}
 	fmt.Fprintf(out, "Type the name of the schema (%s) to go on: ", name)
 	answer, err := bufio.NewReader(file).ReadString('\n')

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/tokensweep/tokensweep/backup"
 	"github.com/tokensweep/tokensweep/cleanup"
 	"github.com/tokensweep/tokensweep/dump"
 	"github.com/tokensweep/tokensweep/harness"
@@ -74,9 +75,10 @@ func failureCode(err error) int {
 		option *harness.OptionError
 		dumped *dump.Error
 		seeded *seed.RefusedError
+		file   *backup.FileError
 	)
 	switch {
-	case errors.As(err, &bad), errors.As(err, &option), errors.As(err, &dumped), errors.As(err, &seeded):
+	case errors.As(err, &bad), errors.As(err, &option), errors.As(err, &dumped), errors.As(err, &seeded), errors.As(err, &file):
 		return exitRefused
 	}
 	return exitUnavailable
