@@ -1,0 +1,488 @@
+package rebuild
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tokensweep/tokensweep/cleanup"
+	"github.com/tokensweep/tokensweep/dialect"
+	"github.com/tokensweep/tokensweep/schema"
+)
+
+// create makes the new tables, without the indexes that can wait, and the two that
+// guard the swap.
+func (r *run) create(ctx context.Context) error {
+	for _, t := range r.tables {
+		if err := r.main().run(ctx, r.d.CreateLike(t.Fresh, t.Name)); err != nil {
+			return err
+		}
+		_, like, err := r.main().definition(ctx, t.Fresh)
+		if err != nil {
+			return err
+		}
+		if like.Text != t.text.Text {
+			return refused(fmt.Sprintf("the server cannot make a table like %s: %s", t.Name, difference(t.text.Text, like.Text)), "use --engine batch", nil)
+		}
+		if drop := t.laterIndexes(); len(drop) > 0 {
+			if err := r.main().run(ctx, r.d.DropIndexes(t.Fresh, drop)); err != nil {
+				return err
+			}
+		}
+	}
+	for _, name := range []string{r.journal.Gate, r.journal.Latch} {
+		if err := r.main().run(ctx, "CREATE TABLE "+r.d.Quote(name)+" (ID INT NOT NULL PRIMARY KEY) ENGINE=InnoDB"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// difference is the first line that differs.
+func difference(was, is string) string {
+	a, b := strings.Split(was, "\n"), strings.Split(is, "\n")
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return fmt.Sprintf("%q becomes %q", strings.TrimSpace(a[i]), strings.TrimSpace(b[i]))
+		}
+	}
+	return "its definition gets longer or shorter"
+}
+
+// laterIndexes are built when the rows are there. An id that counts up needs its
+// index, and a table without a primary key is stored along a unique one.
+func (t *table) laterIndexes() (names []string) {
+	t.keptIndexes = nil
+	for _, ix := range t.text.Indexes {
+		i := slices.IndexFunc(t.found.Indexes, func(f schema.Index) bool { return schema.SameName(f.Name, ix.Name) })
+		stays := i >= 0 && len(t.found.PrimaryKey) == 0 && t.found.Indexes[i].Unique
+		if i >= 0 {
+			c, ok := t.found.Column(t.found.Indexes[i].Columns[0])
+			stays = stays || ok && c.AutoID
+		}
+		if stays {
+			t.keptIndexes = append(t.keptIndexes, ix.Name)
+		} else {
+			names = append(names, ix.Name)
+		}
+	}
+	return names
+}
+
+// lock keeps writers out of each table by a session of its own: locks of one session
+// go all at once, and what the swap waits for must go one by one.
+func (r *run) lock(ctx context.Context) error {
+	for _, t := range r.tables {
+		s, err := r.open(ctx, r.LockWait, r.d.Lock(t.Name, false))
+		if r.d.Classify(err) == dialect.LockTimeout {
+			return r.inUse(r.users(ctx), err)
+		}
+		if err != nil {
+			return err
+		}
+		t.locker = s
+	}
+	s, err := r.open(ctx, r.LockWait, r.d.Lock(r.journal.Gate, true))
+	r.gate = s
+	return err
+}
+
+// unchanged looks again at what may have changed before the lock.
+func (r *run) unchanged(ctx context.Context) error {
+	triggers, err := r.triggerTexts(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range r.tables {
+		_, now, err := r.main().definition(ctx, t.Name)
+		if err != nil {
+			return err
+		}
+		if now.Text != t.text.Text || !slices.Equal(now.Keys, t.text.Keys) || !slices.Equal(triggers[t.Name], t.Triggers) {
+			return refused(fmt.Sprintf("table %s was changed while the run started", t.Name), "run again", nil)
+		}
+		t.text.NextID = now.NextID
+		if t.rows, _, err = r.main().number(ctx, dialect.Text("SELECT COUNT(*) FROM ", r.d.Quote(t.Name))); err != nil {
+			return err
+		}
+	}
+	now, err := schema.Read(ctx, r.main().conn, r.d, r.schema)
+	if err != nil {
+		return err
+	}
+	for _, t := range r.tables {
+		if len(now.References(t.Name)) != len(r.found.References(t.Name)) {
+			return refused(fmt.Sprintf("a foreign key to %s was made or dropped while the run started", t.Name), "run again", nil)
+		}
+	}
+	return nil
+}
+
+// fill copies all tables, several at a time, and the audit rows besides. A table
+// waits for those that it depends on.
+func (r *run) fill(ctx context.Context) error {
+	free := make(chan *session, r.Workers)
+	for range min(r.Workers, len(r.tables)) {
+		s, err := r.open(ctx, patience, append(r.d.CopySession(), r.d.InUTC())...)
+		if err != nil {
+			return err
+		}
+		free <- s
+	}
+	r.free = free
+	group, ctx := errgroup.WithContext(ctx)
+	if r.journal.Audit != nil {
+		s, err := r.open(ctx, patience)
+		if err != nil {
+			return err
+		}
+		r.audit = s
+		group.Go(func() error { return r.copyAudit(ctx, s) })
+	}
+	for _, t := range r.tables {
+		group.Go(func() error {
+			for _, p := range t.upstream {
+				select {
+				case <-p.copied:
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}
+			s := <-free
+			defer func() { free <- s }()
+			r.hook("copy " + t.Name)
+			if err := r.copyRows(ctx, s, t); err != nil {
+				return fmt.Errorf("copying %s: %w", t.Name, err)
+			}
+			close(t.copied)
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// copyRows copies a table in the session, which is in UTC. Rows that are judged by
+// wall clocks are copied in the zone in which they are judged, but for those that
+// would lose an hour there.
+func (r *run) copyRows(ctx context.Context, s *session, t *table) error {
+	names, values := r.columns(t)
+	stays := r.stays(t)
+	if t.phase == nil {
+		n, err := s.exec(ctx, r.d.CopyRows(t.Fresh, t.Name, names, values, stays, t.found.PrimaryKey))
+		t.written = n
+		return err
+	}
+	zoned, err := r.open(ctx, patience, r.d.CopySession()...)
+	if err != nil {
+		return err
+	}
+	defer r.end(zoned)
+	odd, err := r.odd(ctx, zoned, t)
+	if err != nil {
+		return err
+	}
+	where := stays
+	if odd.Text != "" {
+		where = dialect.Concat(stays, " AND NOT ", odd)
+	}
+	if t.written, err = zoned.exec(ctx, r.d.CopyRows(t.Fresh, t.Name, names, values, where, t.found.PrimaryKey)); err != nil {
+		return err
+	}
+	if odd.Text != "" {
+		err = r.eachOdd(ctx, zoned, t, dialect.Concat(odd, " AND ", stays), func(these dialect.SQL) error {
+			n, err := s.exec(ctx, r.d.CopyRows(t.Fresh, t.Name, names, values, these, t.found.PrimaryKey))
+			t.written += n
+			return err
+		})
+	}
+	if err != nil || t.phase.Audit != nil && r.journal.Audit != nil {
+		return err // the audit counts those that go
+	}
+	t.removable, _, err = zoned.number(ctx, dialect.Concat("SELECT COUNT(*) FROM ", r.d.Quote(t.Name), " WHERE ", r.eligible(t)))
+	return err
+}
+
+// odd is true for the rows with a time that the session's zone writes like another
+// one. Empty: there are none.
+func (r *run) odd(ctx context.Context, s *session, t *table) (dialect.SQL, error) {
+	safe, _, err := s.number(ctx, dialect.SQL{Text: r.d.OneToOne()})
+	if err != nil || safe == 1 {
+		return dialect.SQL{}, err
+	}
+	all := []any{"("}
+	for _, c := range t.found.Columns {
+		if c.Kind == schema.Timestamp {
+			if len(all) > 1 {
+				all = append(all, " OR ")
+			}
+			all = append(all, r.d.Ambiguous(t.Name, c))
+		}
+	}
+	if len(all) == 1 {
+		return dialect.SQL{}, nil
+	}
+	odd := dialect.Concat(append(all, ")")...)
+	_, any, err := s.number(ctx, dialect.Concat("SELECT 1 FROM ", r.d.Quote(t.Name), " WHERE ", odd, r.d.Limit(dialect.Text("1"))))
+	if !any {
+		return dialect.SQL{}, err
+	}
+	return odd, err
+}
+
+// oddAtOnce is how many keys a statement names.
+const oddAtOnce = 500
+
+// eachOdd calls do with conditions that hold for the rows of which where holds, a
+// few at a time.
+func (r *run) eachOdd(ctx context.Context, s *session, t *table, where dialect.SQL, do func(dialect.SQL) error) error {
+	key := r.d.Quote(t.Name) + "." + r.d.Quote(t.phase.Key)
+	rows, err := s.texts(ctx, dialect.Concat("SELECT ", key, " FROM ", r.d.Quote(t.Name), " WHERE ", where, " ORDER BY ", key))
+	if err != nil {
+		return err
+	}
+	for some := range slices.Chunk(rows, oddAtOnce) {
+		these := []any{key, " IN ("}
+		for i, row := range some {
+			if i > 0 {
+				these = append(these, ", ")
+			}
+			these = append(these, dialect.Value(row[0]))
+		}
+		if err := do(dialect.Concat(append(these, ")")...)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copyAudit copies the rows that go into the audit table, in a transaction that is
+// left open.
+func (r *run) copyAudit(ctx context.Context, s *session) error {
+	t, j := r.named(r.journal.Audit.Tokens), r.journal.Audit
+	r.hook("audit")
+	if err := s.run(ctx, "START TRANSACTION"); err != nil {
+		return err
+	}
+	if j.ID != "" {
+		var err error
+		if j.Above, _, err = s.number(ctx, dialect.Text("SELECT COALESCE(MAX(", r.d.Quote(j.ID), "), 0) FROM ", r.d.Quote(j.Table))); err != nil {
+			return err
+		}
+	}
+	odd, err := r.odd(ctx, s, t)
+	if err != nil {
+		return err
+	}
+	audit, gone := *t.phase.Audit, r.eligible(t)
+	audit.At = j.At
+	where := gone
+	if odd.Text != "" {
+		where = dialect.Concat(gone, " AND NOT ", odd)
+	}
+	if t.removable, err = s.exec(ctx, r.d.CopyToAuditUnlocked(t.Name, audit, where)); err != nil {
+		return fmt.Errorf("copying to %s: %w", j.Table, err)
+	}
+	if odd.Text != "" {
+		if err := r.copyOddAudit(ctx, s, t, audit, dialect.Concat(odd, " AND ", gone)); err != nil {
+			return fmt.Errorf("copying to %s: %w", j.Table, err)
+		}
+	}
+	r.audited = t.removable
+	return nil
+}
+
+// copyOddAudit changes the transaction's zone between finding the rows and copying
+// them, and back.
+func (r *run) copyOddAudit(ctx context.Context, s *session, t *table, audit dialect.Audit, where dialect.SQL) error {
+	var all []dialect.SQL
+	if err := r.eachOdd(ctx, s, t, where, func(these dialect.SQL) error { all = append(all, these); return nil }); err != nil {
+		return err
+	}
+	if r.journal.Audit.Moment {
+		audit.At = time.Unix(r.journal.Audit.Instant, 0).UTC()
+	}
+	if err := s.run(ctx, r.d.InUTC()); err != nil {
+		return err
+	}
+	for _, these := range all {
+		n, err := s.exec(ctx, r.d.CopyToAuditUnlocked(t.Name, audit, these))
+		if err != nil {
+			return err
+		}
+		t.removable += n
+	}
+	return nil
+}
+
+// indexAll builds the indexes and sets the next ids, several tables at a time.
+func (r *run) indexAll(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, t := range r.tables {
+		var indexes []string
+		for _, ix := range t.text.Indexes {
+			if !slices.Contains(t.keptIndexes, ix.Name) {
+				indexes = append(indexes, ix.Text)
+			}
+		}
+		if len(indexes) == 0 && t.text.NextID == "" {
+			continue
+		}
+		group.Go(func() error {
+			s := <-r.free
+			defer func() { r.free <- s }()
+			r.hook("index " + t.Name)
+			if err := s.run(ctx, r.d.Complete(t.Fresh, indexes, t.text.NextID)); err != nil {
+				return fmt.Errorf("building the indexes of %s: %w", t.Name, err)
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// addKeys adds the foreign keys, unchecked: what they ask for was asked by the copy,
+// and orphans that were there before are to stay.
+func (r *run) addKeys(ctx context.Context) error {
+	s := <-r.free
+	defer func() { r.free <- s }()
+	for _, t := range r.tables {
+		var add []string
+		for i, k := range t.text.Keys {
+			name, _ := t.key(r.d, k, i)
+			to := ""
+			if parent := r.refTable(k); parent != nil {
+				to = parent.Fresh
+			}
+			add = append(add, r.d.AddKey(k, name, to))
+		}
+		if len(add) == 0 {
+			continue
+		}
+		if err := s.run(ctx, r.d.ChangeKeys(t.Fresh, nil, add)); err != nil {
+			return fmt.Errorf("adding the foreign keys of %s: %w", t.Name, err)
+		}
+	}
+	return nil
+}
+
+// refTable is the rebuilt table that a key points at, nil if it points at another.
+func (r *run) refTable(k dialect.KeyText) *table {
+	for _, t := range r.tables {
+		if schema.SameName(r.d.Quote(t.Name), k.RefTable) {
+			return t
+		}
+	}
+	return nil
+}
+
+// addTriggers makes the triggers under other names. They work from the swap on.
+func (r *run) addTriggers(ctx context.Context) error {
+	for _, t := range r.tables {
+		for i, trigger := range t.Triggers {
+			if err := r.main().run(ctx, r.d.CreateTrigger(trigger, t.trigger(i), t.Fresh)...); err != nil {
+				return fmt.Errorf("making trigger %s again: %w", trigger.Name, err)
+			}
+		}
+	}
+	return r.main().run(ctx, r.d.RebuildSession(r.LockWait)...)
+}
+
+// count compares what was read, what goes and what was written.
+func (r *run) count(ctx context.Context) error {
+	for _, t := range r.tables {
+		there, _, err := r.main().number(ctx, dialect.Text("SELECT COUNT(*) FROM ", r.d.Quote(t.Fresh)))
+		if err != nil {
+			return err
+		}
+		// Without parents, a row goes by the policy or not at all.
+		if there != t.written || len(t.parents) == 0 && t.rows != t.written+t.removable {
+			return &cleanup.Error{Kind: cleanup.Failed, Remedy: "all tables are as they were; please report this",
+				Problem: fmt.Sprintf("the counts of %s disagree: %d rows, %d to go, %d copied, %d there", t.Name, t.rows, t.removable, t.written, there)}
+		}
+		t.Rows = there
+		for _, hop := range t.nulls {
+			t.Nulled = append(t.Nulled, hop.Columns...)
+		}
+		_, now, err := r.main().definition(ctx, t.Fresh)
+		if err != nil {
+			return err
+		}
+		if now.Text != t.text.Text || len(now.Keys) != len(t.text.Keys) {
+			return refused(fmt.Sprintf("the new form of %s differs from the old one: %s", t.Name, difference(t.text.Text, now.Text)), "use --engine batch", nil)
+		}
+	}
+	return r.describe(ctx)
+}
+
+// describe fills the result of the phases.
+func (r *run) describe(ctx context.Context) error {
+	var forecasts []cleanup.Forecast
+	for i := range r.plan.Phases {
+		if len(r.plan.Phases[i].Guards) > 0 {
+			var err error
+			if forecasts, err = cleanup.Count(ctx, r.main().conn, r.plan); err != nil {
+				return err
+			}
+			break
+		}
+	}
+	timed := false
+	for i := range r.plan.Phases {
+		ph := &r.plan.Phases[i]
+		pr := cleanup.PhaseResult{Phase: ph.Name, Table: ph.Table}
+		if t := r.named(ph.Table); t != nil {
+			pr.Examined, pr.Removed, pr.Batches = t.rows, t.rows-t.written, 1
+			if !timed {
+				pr.Seconds = r.Now().Sub(r.begun).Seconds() // of all: tables are copied side by side
+			}
+			timed = true
+			if ph.Audit != nil {
+				pr.Audited = r.audited
+			}
+		} else {
+			var err error
+			if pr.Examined, _, err = r.main().number(ctx, dialect.Text("SELECT COUNT(*) FROM ", r.d.Quote(ph.Table))); err != nil {
+				return err
+			}
+		}
+		if forecasts != nil {
+			pr.Held = forecasts[i].Held
+		}
+		r.journal.Phases = append(r.journal.Phases, pr)
+	}
+	return nil
+}
+
+// reportNothing is the result of a run with nothing to do.
+func (r *run) reportNothing(ctx context.Context) error {
+	var err error
+	if r.journal, err = newJournal(r.plan, r.begun); err != nil {
+		return err
+	}
+	if err := r.describe(ctx); err != nil {
+		return err
+	}
+	r.finishResult()
+	return nil
+}
+
+// commitAudit makes the audit rows final, and says so in the same transaction. From
+// here to the swap it is moments.
+func (r *run) commitAudit(ctx context.Context) error {
+	if r.audit == nil {
+		return r.write(ctx, r.main(), ready)
+	}
+	if err := r.write(ctx, r.audit, ready); err != nil {
+		return err
+	}
+	if err := r.audit.run(ctx, "COMMIT"); err != nil {
+		return err
+	}
+	r.end(r.audit)
+	r.audit = nil
+	return nil
+}
