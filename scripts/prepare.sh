@@ -5,6 +5,7 @@
 #   mysql      a MySQL image: the official one, or where no image registry can be
 #              reached one built of Debian's packages (mysql-image.sh)
 #   mariadb    MariaDB's server and dump program, run as local processes
+#   chromium   a browser, for the test of the HTML page
 #   sqlserver  the server that TOKENSWEEP_SQLSERVER_DSN names, or Microsoft's image
 #              if ACCEPT_EULA=Y says that its licence terms are accepted
 #
@@ -217,6 +218,15 @@ none() {
 	missing="$missing sqlserver"
 }
 
+prepare_chromium() {
+	have chromium || ! can_install || install_packages chromium || true
+	if have chromium; then
+		got chromium "$(chromium --version 2>/dev/null)"
+	else
+		lacks chromium "Debian's package chromium could not be installed; the HTML page is not tested in a browser"
+	fi
+}
+
 # It says which SQL Server the tests run on; a DSN holds a password and stays untold.
 prepare_sqlserver() {
 	local image
@@ -287,6 +297,7 @@ if [ "${1:-}" = --forget ]; then
 fi
 prepare_mysql
 prepare_mariadb
+prepare_chromium
 prepare_sqlserver
 write_environment
 check_required

@@ -13,6 +13,7 @@ import (
 	"github.com/tokensweep/tokensweep/cleanup"
 	"github.com/tokensweep/tokensweep/harness"
 	"github.com/tokensweep/tokensweep/report"
+	"github.com/tokensweep/tokensweep/schedule"
 	"github.com/tokensweep/tokensweep/schema"
 	"github.com/tokensweep/tokensweep/seed"
 	"github.com/tokensweep/tokensweep/token"
@@ -41,7 +42,7 @@ func (f *databaseFlags) throwAway(fs *pflag.FlagSet) {
 func (f *databaseFlags) own(fs *pflag.FlagSet) {
 	fs.StringVar(&f.db, "db", harness.Auto, "database: auto, mysql, mariadb, sqlserver or sqlite; auto does not choose sqlserver")
 	fs.StringVar(&f.via, "via", harness.DSN, "how to get it: only dsn here")
-	fs.StringVar(&f.dsn, "dsn", "", "the database: user:password@tcp(host:3306)/schema, mysql://…, sqlserver://user:password@host:1433?database=name, or a SQLite file")
+	fs.StringVar(&f.dsn, "dsn", "", "the database: user:password@tcp(host:3306)/schema, mysql://…, sqlserver://user:password@host:1433?database=name, or a SQLite file (default: "+schedule.DSNVariable+" in the environment)")
 	fs.StringVar(&f.schema, "schema", "", "schema to work on, if not the DSN's (SQL Server: if not the user's default, mostly dbo)")
 	f.common(fs)
 }
@@ -55,10 +56,14 @@ func (f *databaseFlags) options(c *cobra.Command) harness.Options {
 	return harness.Options{DB: f.db, Via: f.via, DSN: f.dsn, Image: f.image, AcceptEULA: f.acceptEULA, WritersZone: f.zone, Schema: f.schema, Log: logTo(c.ErrOrStderr())}
 }
 
-// open connects to a database of the user's.
+// open connects to a database of the user's. Without --dsn it is the one that the
+// environment names, so that no process list and no unit has to show a password.
 func (f *databaseFlags) open(c *cobra.Command) (*harness.Target, error) {
 	if f.dsn == "" {
-		return nil, usage("--dsn is missing: %s works on a database of yours", c.CommandPath())
+		f.dsn = os.Getenv(schedule.DSNVariable)
+	}
+	if f.dsn == "" {
+		return nil, usage("--dsn is missing: %s works on a database of yours; name it there or in the environment variable %s", c.CommandPath(), schedule.DSNVariable)
 	}
 	if f.via != harness.DSN && f.via != harness.Auto {
 		return nil, usage("--via %s: %s works on a database of yours, by --dsn", f.via, c.CommandPath())
@@ -110,7 +115,9 @@ func (f *policyFlags) at(c *cobra.Command, now time.Time) (token.Policy, time.Ti
 
 // engineFlags say how the rows go.
 type engineFlags struct {
-	name                string // of the engine; "" where there is no choice
+	name                string   // of the engine; "" where there is no choice
+	set                 []string // attributes of a script: name=value
+	call                string   // the procedure of a script to call
 	audit, noAudit      bool
 	auditMissing        string
 	batch, stopFile     string
@@ -133,7 +140,9 @@ func (f *engineFlags) add(fs *pflag.FlagSet) {
 
 // throwAway adds the choice of an engine, for databases that are made for the run.
 func (f *engineFlags) throwAway(fs *pflag.FlagSet) {
-	fs.StringVar(&f.name, "engine", "batch", "what removes the rows: batch")
+	fs.StringVar(&f.name, "engine", "batch", "what removes the rows: batch (online), rebuild (new tables, for a maintenance window), procedure (ours, in the database), script:FILE (a clean-up script of yours, such as the vendor's), or 'command:PROGRAM ARGS'")
+	fs.StringVar(&f.call, "call", "", "procedure to call, if the script makes several and calls none")
+	fs.StringArrayVar(&f.set, "set", nil, "name=value: change a configurable attribute in the copy of the script that is run; may be repeated")
 	f.add(fs)
 }
 
@@ -204,10 +213,11 @@ func (f *seedFlags) spec(cutOff time.Time) (seed.Spec, error) {
 }
 
 // reportFlags say where the result goes besides the terminal.
-type reportFlags struct{ json, junit string }
+type reportFlags struct{ json, junit, markdown string }
 
 func (f *reportFlags) add(fs *pflag.FlagSet) {
 	fs.StringVar(&f.json, "json", "", "write the result as JSON to this file (- is the standard output, instead of the text)")
+	fs.StringVar(&f.markdown, "markdown", "", "write the result as Markdown without HTML to this file")
 	fs.StringVar(&f.junit, "junit", "", "write the result as a JUnit test suite to this file")
 }
 
@@ -224,6 +234,11 @@ func (f *reportFlags) write(c *cobra.Command, d *report.Document) error {
 	}
 	if f.json != "" && f.json != "-" {
 		if err := toFile(f.json, d.WriteJSON); err != nil {
+			return err
+		}
+	}
+	if f.markdown != "" {
+		if err := toFile(f.markdown, d.WriteMarkdown); err != nil {
 			return err
 		}
 	}
@@ -245,7 +260,7 @@ func (f *reportFlags) write(c *cobra.Command, d *report.Document) error {
 // checkWritable finds out before a long run that a report could not be written
 // after it.
 func (f *reportFlags) checkWritable() error {
-	for _, path := range []string{f.json, f.junit} {
+	for _, path := range []string{f.json, f.junit, f.markdown} {
 		if path == "" || path == "-" {
 			continue
 		}

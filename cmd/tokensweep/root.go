@@ -23,19 +23,23 @@ interrupted (the state is safe; the printed command goes on).`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usage("%v; see %s --help", err, c.CommandPath())
 	})
-	root.AddCommand(newRun(), newValidate(), newSeed(), newClean(), newVerify(), newVersion())
+	root.AddCommand(newRun(), newValidate(), newSeed(), newClean(), newProcedure(), newVerify(), newSchedule(), newBackup(), newRestore(), newBench(), newVersion())
 	root.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
 	positional(root)
 	return root
 }
 
-// positional refuses words that no command takes, as bad usage.
+func noWords(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usage("%s knows no %q; see %s --help", c.CommandPath(), args[0], c.CommandPath())
+	}
+	return nil
+}
+
+// positional refuses words that a command does not take, as bad usage.
 func positional(c *cobra.Command) {
-	c.Args = func(c *cobra.Command, args []string) error {
-		if len(args) > 0 {
-			return usage("%s knows no %q; see %s --help", c.CommandPath(), args[0], c.CommandPath())
-		}
-		return nil
+	if c.Args == nil {
+		c.Args = noWords
 	}
 	for _, sub := range c.Commands() {
 		positional(sub)

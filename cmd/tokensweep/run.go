@@ -57,7 +57,7 @@ func scenario(c *cobra.Command, db *databaseFlags, policy *policyFlags, engine *
 	if s.Settings, err = engine.settings(c, p, cutOff); err != nil {
 		return s, err
 	}
-	if s.Engine, err = engine.choose(); err != nil {
+	if s.Engine, err = engine.choose(db); err != nil {
 		return s, err
 	}
 	s.Options, s.DryRun = db.options(c), engine.dryRun

@@ -30,6 +30,7 @@ func newCapture() *cobra.Command {
 	var (
 		db     databaseFlags
 		policy policyFlags
+		engine engineFlags
 		out    string
 	)
 	c := &cobra.Command{
@@ -55,8 +56,14 @@ the one given here: it has to be that of the clean-up.`,
 			return err
 		}
 		defer target.Close()
+		at := verify.CutOffs{At: cutOff}
+		if judge, err := engine.judge(c, target, token.Documented, cutOff); err != nil {
+			return err
+		} else if judge != nil {
+			at = judge.CutOffs(cutOff)
+		}
 		show := newProgress(c.ErrOrStderr())
-		image, err := verify.Capture(c.Context(), sourceOf(target, show, "capture"), cutOff)
+		image, err := verify.CaptureAt(c.Context(), sourceOf(target, show, "capture"), at)
 		show.done()
 		if err != nil {
 			return err
@@ -74,6 +81,7 @@ the one given here: it has to be that of the clean-up.`,
 	}
 	fs := c.Flags()
 	fs.StringVar(&out, "out", "", "file to write; it must not exist")
+	engine.named(fs)
 	db.own(fs)
 	policy.add(fs)
 	return c
@@ -83,6 +91,7 @@ func newCheck() *cobra.Command {
 	var (
 		db      databaseFlags
 		results reportFlags
+		engine  engineFlags
 		before  string
 		policy  string
 		audit   bool
@@ -115,10 +124,12 @@ func newCheck() *cobra.Command {
 		if image.Zone != target.Server.Zone {
 			return usage("the pre-image was read in time zone %s, this session is in %s: wall clocks would differ; use --writers-time-zone %s", image.Zone, target.Server.Zone, image.Zone)
 		}
-		// The ledger of a run of ours, waiting now or when the pre-image was taken, is
-		// no damage.
-		expect := verify.Expect{Policy: p, Audit: audit, From: image.Taken, To: time.Now().UTC().Add(time.Second), Own: []string{cleanup.LedgerTable}}
-		if expect.Incomplete, err = unfinished(c, target); err != nil {
+		judge, err := engine.judge(c, target, p, image.CutOff)
+		if err != nil {
+			return err
+		}
+		expect, err := expectation(c, target, image, judge, p, audit)
+		if err != nil {
 			return err
 		}
 		show := newProgress(c.ErrOrStderr())
@@ -132,25 +143,44 @@ func newCheck() *cobra.Command {
 			Server: report.Server{Product: s.Product, Version: s.Version, Via: s.Via, Zone: s.Zone},
 			Stages: []report.Stage{report.NewStage("check", outcome.RowsRead, outcome.Seconds)}}
 		harness.Describe(d, outcome, nil)
+		if judge != nil {
+			if err := judge.Describe(c.Context(), d, sourceOf(target, show, "check"), outcome, image.Found); err != nil {
+				return err
+			}
+		}
 		return results.write(c, d)
 	}
 	fs := c.Flags()
 	fs.StringVar(&before, "before", "", "the pre-image that verify capture wrote")
 	fs.StringVar(&policy, "policy", string(token.Documented), "what was to go: documented, strict, official-mysql or official-mssql")
-	fs.BoolVar(&audit, "audit", true, "removed tokens must be in the audit table")
+	fs.BoolVar(&audit, "audit", true, "removed tokens must be in the audit table; a script is asked for its own audit instead")
+	engine.named(fs)
 	db.own(fs)
 	results.add(fs)
 	return c
 }
 
-// unfinished reports whether a run of ours waits to be continued.
-func unfinished(c *cobra.Command, t *harness.Target) (bool, error) {
+// expectation says what the clean-up since the pre-image was to do.
+func expectation(c *cobra.Command, t *harness.Target, image *verify.Image, judge *harness.ScriptJudge, p token.Policy, audit bool) (e verify.Expect, err error) {
 	found, err := schema.Read(c.Context(), t.DB, t.Dialect, t.Schema)
 	if err != nil {
-		return false, err
+		return e, err
 	}
-	run, err := cleanup.FindUnfinished(c.Context(), t.DB, t.Dialect, found)
-	return run != nil, err
+	if judge != nil {
+		e = judge.Expect(t.Dialect, image.Found, found, false)
+	} else {
+		e = verify.Expect{Policy: p, Audit: audit}
+		run, err := cleanup.FindUnfinished(c.Context(), t.DB, t.Dialect, found)
+		if err != nil {
+			return e, err
+		}
+		e.Incomplete = run != nil
+	}
+	e.From, e.To = image.Taken, time.Now().UTC().Add(time.Second)
+	// The ledger of a run of ours, waiting now or when the pre-image was taken, is
+	// no damage.
+	e.Own = append(e.Own, cleanup.LedgerTable)
+	return e, nil
 }
 
 func sourceOf(t *harness.Target, show *progress, stage string) verify.Source {
