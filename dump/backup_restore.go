@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/golang-sql/sqlexp"
+	mssql "github.com/microsoft/go-mssqldb"
 )
 
 // BackupOptions say how a backup file is restored.
@@ -222,6 +223,10 @@ func withMessages(ctx context.Context, conn *sql.Conn, statement string, tell fu
 		case sqlexp.MsgError:
 			if first == nil {
 				first = m.Error
+			}
+			var server mssql.Error
+			if !errors.As(m.Error, &server) { // the connection broke, and no message follows
+				return first
 			}
 		case sqlexp.MsgNext:
 			for rows.Next() {

@@ -8,7 +8,8 @@ import (
 )
 
 // objectWords are the words behind which the name of an object stands.
-var objectWords = words("FROM JOIN INTO UPDATE DELETE TABLE VIEW PROCEDURE PROC FUNCTION TRIGGER CALL EXEC EXECUTE TRUNCATE REFERENCES MERGE USING EXISTS INSERT IGNORE STATISTICS")
+var objectWords = words("FROM JOIN INTO UPDATE DELETE TABLE VIEW PROCEDURE PROC FUNCTION TRIGGER CALL EXEC EXECUTE TRUNCATE REFERENCES MERGE USING EXISTS" +
+	" INSERT IGNORE STATISTICS")
 
 // readWords are those of them behind which rows are only read.
 var readWords = words("FROM JOIN USING ,")

@@ -120,7 +120,8 @@ func (f *File) call(chosen string) (string, error) {
 	case len(callable) == 1:
 		return callable[0], nil
 	case len(callable) == 0:
-		return "", refuse(0, "add a CALL with values at the end of a copy of the file", "the script calls no procedure, and those that it makes want parameters: %s", strings.Join(all, ", "))
+		return "", refuse(0, "add a CALL with values at the end of a copy of the file",
+			"the script calls no procedure, and those that it makes want parameters: %s", strings.Join(all, ", "))
 	}
 	return "", refuse(0, "choose one, or add a CALL at the end of a copy of the file", "the script calls no procedure and makes several: %s", strings.Join(callable, ", "))
 }

@@ -24,7 +24,11 @@ func (f *engineFlags) choose(db *databaseFlags) (cleanup.Engine, error) {
 		if err != nil {
 			return nil, err
 		}
-		return script.Engine{File: file, Call: f.call, MaxDuration: f.maxDuration}, nil
+		engine := script.Engine{File: file, Call: f.call, MaxDuration: f.maxDuration}
+		if err := engine.Check(); err != nil {
+			return nil, usage("--engine script: %v", err)
+		}
+		return engine, nil
 	}
 	if line, ok := strings.CutPrefix(f.name, "command:"); ok {
 		args, err := command.Parse(line)
