@@ -55,6 +55,44 @@ func (s Spec) Expect(p token.Policy) (Expected, error) {
 	}}, nil
 }
 
+// Disagreement counts rows on which two policies differ.
+type Disagreement struct {
+	Gone int64 // removed by the first and kept by the second
+	Left int64 // kept by the first and removed by the second
+}
+
+func (d *Disagreement) add(v verdict, first, second token.Policy) {
+	switch {
+	case v.removes(first) && !v.removes(second):
+		d.Gone++
+	case !v.removes(first) && v.removes(second):
+		d.Left++
+	}
+}
+
+// Compare counts, row by row, where two policies disagree. The map has what
+// Expected.Tables has; classes are not enough for it, because whether a code goes
+// depends on its token too.
+func (s Spec) Compare(first, second token.Policy) (map[string]Disagreement, error) {
+	g, err := newGenerator(s)
+	if err != nil {
+		return nil, err
+	}
+	var tokens, codes, cibas Disagreement
+	var e entry
+	for i := range s.Tokens {
+		g.at(&e, i)
+		tokens.add(e.token.class.remove, first, second)
+		if e.hasCode {
+			codes.add(g.codeVerdict(&e), first, second)
+		}
+		if n, _, ok := g.cibaAt(i); ok {
+			cibas.add(g.cibas[n].remove, first, second)
+		}
+	}
+	return map[string]Disagreement{schema.AccessToken: tokens, schema.AuthzCode: codes, schema.CIBACode: cibas}, nil
+}
+
 // codeVerdict keeps the code where its token is kept.
 func (g *generator) codeVerdict(e *entry) verdict {
 	var holder verdict

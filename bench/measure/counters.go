@@ -136,6 +136,10 @@ const purgeTimeout = 10 * time.Minute
 func awaitPurge(ctx context.Context, db *sql.DB, quiet int64) error {
 	ctx, cancel := context.WithTimeout(ctx, purgeTimeout)
 	defer cancel()
+	// By default the length is brought up to date only with every 128th batch of purge.
+	if _, err := db.ExecContext(ctx, "SET GLOBAL innodb_purge_rseg_truncate_frequency = 1"); err != nil {
+		return fmt.Errorf("asking the server to say at once what it has purged: %w", err)
+	}
 	for {
 		length, err := history(ctx, db)
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -221,18 +222,31 @@ func (w *world) requireFree() {
 // waits returns once a session waits for a lock.
 func (s *session) waits() {
 	s.t.Helper()
-	q := "SELECT COUNT(*) FROM sys.dm_exec_requests WHERE wait_type LIKE 'LCK%%' AND session_id = %d"
-	switch {
-	case s.mysql():
-		q = "SELECT COUNT(*) FROM information_schema.INNODB_TRX WHERE trx_state = 'LOCK WAIT' AND trx_mysql_thread_id = %d"
-	case s.babelfish():
-		q = "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND pid = %d"
-	}
 	look := s.world.session()
-	require.Eventually(s.t, func() bool {
-		var n int
-		return look.conn.QueryRowContext(s.t.Context(), fmt.Sprintf(q, s.id)).Scan(&n) == nil && n > 0
-	}, 2*time.Minute, 5*time.Millisecond, "session %d waits for no lock", s.id)
+	require.Eventually(s.t, func() bool { return s.waitsIn(look) != "" }, 2*time.Minute, 5*time.Millisecond, "session %d waits for no lock", s.id)
+}
+
+// waitsIn is the transaction in which a session waits for a lock, as another session
+// sees it; "" if it waits for none.
+func (s *session) waitsIn(look *session) string {
+	q := "SELECT CAST(transaction_id AS VARCHAR(30)) AS Status FROM sys.dm_exec_requests WHERE wait_type LIKE 'LCK%%' AND session_id = %d"
+	switch {
+	case s.mysql(): // INNODB_TRX shows what it showed before to whoever asks often
+		q = "SHOW ENGINE INNODB STATUS /* %d */"
+	case s.babelfish():
+		q = "SELECT 'a' AS Status FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND pid = %d"
+	}
+	row, err := look.row(fmt.Sprintf(q, s.id))
+	if err != nil || !s.mysql() {
+		return row["Status"]
+	}
+	for _, one := range strings.Split(row["Status"], "---TRANSACTION ")[1:] {
+		if strings.Contains(one, "LOCK WAIT") && strings.Contains(one, fmt.Sprintf(" thread id %d,", s.id)) {
+			id, _, _ := strings.Cut(one, ",")
+			return id
+		}
+	}
+	return ""
 }
 
 // hold starts a transaction that changes a token and so keeps its row locked.

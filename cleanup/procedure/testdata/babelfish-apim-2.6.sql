@@ -74,7 +74,7 @@ BEGIN
   SET XACT_ABORT ON;
   SET IMPLICIT_TRANSACTIONS OFF;
   SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-  SET LOCK_TIMEOUT 5000;
+  SET LOCK_TIMEOUT -1; -- what reads outside of a batch waits, and holds nothing meanwhile
   SET DEADLOCK_PRIORITY LOW;
   SET ROWCOUNT 0;
   SET ANSI_WARNINGS ON;
@@ -289,7 +289,6 @@ BEGIN
           SET @tokens_removed = @tokens_removed + @hits;
           SET @hits = 0;
         END;
-
         WHILE @hits > 0
         BEGIN
           BEGIN TRY
@@ -423,8 +422,6 @@ BEGIN
             SET @error = ERROR_NUMBER();
             IF XACT_STATE() <> 0
               ROLLBACK TRANSACTION;
-            IF ERROR_MESSAGE() LIKE '%lock timeout%'
-              SET @error = 1222;
             SET @attempts = @attempts + 1;
             IF @attempts >= 10 OR @error NOT IN (1204, 1205, 1222, 3960)
             BEGIN;
@@ -517,7 +514,6 @@ BEGIN
           SET @codes_removed = @codes_removed + @hits;
           SET @hits = 0;
         END;
-
         WHILE @hits > 0
         BEGIN
           BEGIN TRY
@@ -585,8 +581,6 @@ BEGIN
             SET @error = ERROR_NUMBER();
             IF XACT_STATE() <> 0
               ROLLBACK TRANSACTION;
-            IF ERROR_MESSAGE() LIKE '%lock timeout%'
-              SET @error = 1222;
             SET @attempts = @attempts + 1;
             IF @attempts >= 10 OR @error NOT IN (1204, 1205, 1222, 3960)
             BEGIN;

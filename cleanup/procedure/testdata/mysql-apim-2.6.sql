@@ -242,11 +242,12 @@ BEGIN
       IF NOT p_dry_run THEN
         UPDATE `TOKENSWEEP_RUNS` SET STARTED_AT = DATE_FORMAT(UTC_TIMESTAMP(), '%Y-%m-%d %H:%i:%s') WHERE RUN_ID = v_run_id AND PHASE = 'tokens';
       END IF;
-      SET v_tokens_from = (
-        SELECT `IDN_OAUTH2_ACCESS_TOKEN`.`TOKEN_ID`
-          FROM `IDN_OAUTH2_ACCESS_TOKEN`
-          ORDER BY `IDN_OAUTH2_ACCESS_TOKEN`.`TOKEN_ID`
-          LIMIT 1);
+      SET v_tokens_from = NULL; -- and not by SET v = (SELECT …), which would lock the row
+      SELECT `IDN_OAUTH2_ACCESS_TOKEN`.`TOKEN_ID`
+        FROM `IDN_OAUTH2_ACCESS_TOKEN`
+        ORDER BY `IDN_OAUTH2_ACCESS_TOKEN`.`TOKEN_ID`
+        LIMIT 1
+      INTO v_tokens_from;
       tokens: WHILE v_tokens_from IS NOT NULL DO
         IF p_max_seconds > 0 AND TIMESTAMPDIFF(SECOND, v_started, UTC_TIMESTAMP(6)) >= p_max_seconds THEN
           SET v_stopped = CONCAT('the time limit of ', p_max_seconds, ' s');
@@ -431,12 +432,13 @@ BEGIN
         IF v_stopped IS NOT NULL THEN
           LEAVE tokens;
         END IF;
-        SET v_tokens_from = (
-          SELECT `IDN_OAUTH2_ACCESS_TOKEN`.`TOKEN_ID`
-            FROM `IDN_OAUTH2_ACCESS_TOKEN`
-            WHERE `IDN_OAUTH2_ACCESS_TOKEN`.`TOKEN_ID` > v_tokens_through
-            ORDER BY `IDN_OAUTH2_ACCESS_TOKEN`.`TOKEN_ID`
-            LIMIT 1);
+        SET v_tokens_from = NULL;
+        SELECT `IDN_OAUTH2_ACCESS_TOKEN`.`TOKEN_ID`
+          FROM `IDN_OAUTH2_ACCESS_TOKEN`
+          WHERE `IDN_OAUTH2_ACCESS_TOKEN`.`TOKEN_ID` > v_tokens_through
+          ORDER BY `IDN_OAUTH2_ACCESS_TOKEN`.`TOKEN_ID`
+          LIMIT 1
+        INTO v_tokens_from;
       END WHILE tokens;
       IF NOT p_dry_run THEN
         UPDATE `TOKENSWEEP_RUNS` SET EXAMINED = v_tokens_examined, ENDED_AT = DATE_FORMAT(UTC_TIMESTAMP(), '%Y-%m-%d %H:%i:%s'),
@@ -450,11 +452,12 @@ BEGIN
       IF NOT p_dry_run THEN
         UPDATE `TOKENSWEEP_RUNS` SET STARTED_AT = DATE_FORMAT(UTC_TIMESTAMP(), '%Y-%m-%d %H:%i:%s') WHERE RUN_ID = v_run_id AND PHASE = 'authorization codes';
       END IF;
-      SET v_codes_from = (
-        SELECT `IDN_OAUTH2_AUTHORIZATION_CODE`.`CODE_ID`
-          FROM `IDN_OAUTH2_AUTHORIZATION_CODE`
-          ORDER BY `IDN_OAUTH2_AUTHORIZATION_CODE`.`CODE_ID`
-          LIMIT 1);
+      SET v_codes_from = NULL; -- and not by SET v = (SELECT …), which would lock the row
+      SELECT `IDN_OAUTH2_AUTHORIZATION_CODE`.`CODE_ID`
+        FROM `IDN_OAUTH2_AUTHORIZATION_CODE`
+        ORDER BY `IDN_OAUTH2_AUTHORIZATION_CODE`.`CODE_ID`
+        LIMIT 1
+      INTO v_codes_from;
       codes: WHILE v_codes_from IS NOT NULL DO
         IF p_max_seconds > 0 AND TIMESTAMPDIFF(SECOND, v_started, UTC_TIMESTAMP(6)) >= p_max_seconds THEN
           SET v_stopped = CONCAT('the time limit of ', p_max_seconds, ' s');
@@ -583,12 +586,13 @@ BEGIN
         IF v_stopped IS NOT NULL THEN
           LEAVE codes;
         END IF;
-        SET v_codes_from = (
-          SELECT `IDN_OAUTH2_AUTHORIZATION_CODE`.`CODE_ID`
-            FROM `IDN_OAUTH2_AUTHORIZATION_CODE`
-            WHERE `IDN_OAUTH2_AUTHORIZATION_CODE`.`CODE_ID` > v_codes_through
-            ORDER BY `IDN_OAUTH2_AUTHORIZATION_CODE`.`CODE_ID`
-            LIMIT 1);
+        SET v_codes_from = NULL;
+        SELECT `IDN_OAUTH2_AUTHORIZATION_CODE`.`CODE_ID`
+          FROM `IDN_OAUTH2_AUTHORIZATION_CODE`
+          WHERE `IDN_OAUTH2_AUTHORIZATION_CODE`.`CODE_ID` > v_codes_through
+          ORDER BY `IDN_OAUTH2_AUTHORIZATION_CODE`.`CODE_ID`
+          LIMIT 1
+        INTO v_codes_from;
       END WHILE codes;
       IF NOT p_dry_run THEN
         UPDATE `TOKENSWEEP_RUNS` SET EXAMINED = v_codes_examined, ENDED_AT = DATE_FORMAT(UTC_TIMESTAMP(), '%Y-%m-%d %H:%i:%s'),

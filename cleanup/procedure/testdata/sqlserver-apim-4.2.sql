@@ -74,7 +74,7 @@ BEGIN
   SET XACT_ABORT ON;
   SET IMPLICIT_TRANSACTIONS OFF;
   SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-  SET LOCK_TIMEOUT 5000;
+  SET LOCK_TIMEOUT -1; -- what reads outside of a batch waits, and holds nothing meanwhile
   SET DEADLOCK_PRIORITY LOW;
   SET ROWCOUNT 0;
   SET ANSI_WARNINGS ON;
@@ -351,6 +351,7 @@ BEGIN
           SET @hits = 0;
         END;
 
+        SET LOCK_TIMEOUT 5000; -- in a batch, of which the others' locks are given back then
         WHILE @hits > 0
         BEGIN
           BEGIN TRY
@@ -550,6 +551,7 @@ BEGIN
             WAITFOR DELAY @delay;
           END CATCH;
         END;
+        SET LOCK_TIMEOUT -1;
         SET @tokens_from = (
           SELECT RTRIM([IDN_OAUTH2_ACCESS_TOKEN].[TOKEN_ID])
             FROM [dbo].[IDN_OAUTH2_ACCESS_TOKEN]
@@ -634,6 +636,7 @@ BEGIN
           SET @hits = 0;
         END;
 
+        SET LOCK_TIMEOUT 5000; -- in a batch, of which the others' locks are given back then
         WHILE @hits > 0
         BEGIN
           BEGIN TRY
@@ -717,6 +720,7 @@ BEGIN
             WAITFOR DELAY @delay;
           END CATCH;
         END;
+        SET LOCK_TIMEOUT -1;
         SET @codes_from = (
           SELECT RTRIM([IDN_OAUTH2_AUTHORIZATION_CODE].[CODE_ID])
             FROM [dbo].[IDN_OAUTH2_AUTHORIZATION_CODE]
@@ -770,6 +774,7 @@ BEGIN
           SET @hits = 0;
         END;
 
+        SET LOCK_TIMEOUT 5000; -- in a batch, of which the others' locks are given back then
         WHILE @hits > 0
         BEGIN
           BEGIN TRY
@@ -814,6 +819,7 @@ BEGIN
             WAITFOR DELAY @delay;
           END CATCH;
         END;
+        SET LOCK_TIMEOUT -1;
         SET @ciba_from = (
           SELECT RTRIM([IDN_OAUTH2_CIBA_AUTH_CODE].[AUTH_CODE_KEY])
             FROM [dbo].[IDN_OAUTH2_CIBA_AUTH_CODE]
