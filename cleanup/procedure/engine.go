@@ -52,7 +52,9 @@ func (e Engine) Clean(ctx context.Context, db *sql.DB, plan *cleanup.Plan, w cle
 	if err := r.install(ctx, plan); err != nil {
 		return nil, err
 	}
+	end := r.follow(ctx, w.Progress)
 	result, err := r.call(ctx, call)
+	end()
 	if !e.Keep {
 		err = errors.Join(err, r.uninstall(context.WithoutCancel(ctx)))
 	}
