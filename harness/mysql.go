@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -48,6 +49,11 @@ func tuned(c *mysqldriver.Config) *mysqldriver.Config {
 		c.Timeout = dialTimeout
 	}
 	_ = c.Apply(mysqldriver.Charset("utf8mb4", "")) // cannot fail
+	maps.DeleteFunc(c.Params, func(name, _ string) bool { return strings.EqualFold(name, "autocommit") })
+	if c.Params == nil {
+		c.Params = map[string]string{}
+	}
+	c.Params["autocommit"] = "1" // with a server's 0 nothing would be committed
 	return c
 }
 
@@ -59,9 +65,6 @@ func (n *mysqlNode) session(schema string, s Session) *mysqldriver.Config {
 		c.User, c.Passwd = s.User, s.Password
 	}
 	if s.Zone != "" {
-		if c.Params == nil {
-			c.Params = map[string]string{}
-		}
 		c.Params["time_zone"] = "'" + s.Zone + "'"
 	}
 	return c

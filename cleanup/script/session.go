@@ -67,7 +67,8 @@ func fresh(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
 }
 
 func (s *session) prepareMySQL(ctx context.Context, plan *cleanup.Plan) error {
-	statements := []string{fmt.Sprintf("SET TIMESTAMP = %d", s.held.at.Unix())}
+	// autocommit is the one setting that connections of ours do not leave as it is.
+	statements := []string{"SET SESSION autocommit = DEFAULT", fmt.Sprintf("SET TIMESTAMP = %d", s.held.at.Unix())}
 	if user, can := plan.Dialect.(dialect.SchemaUser); can {
 		statements = append(statements, user.UseSchema(plan.Found.Name))
 	}
