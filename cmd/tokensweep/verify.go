@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tokensweep/tokensweep/cleanup"
+	"github.com/tokensweep/tokensweep/cleanup/procedure"
 	"github.com/tokensweep/tokensweep/harness"
 	"github.com/tokensweep/tokensweep/report"
 	"github.com/tokensweep/tokensweep/schema"
@@ -178,8 +179,9 @@ func expectation(c *cobra.Command, t *harness.Target, image *verify.Image, judge
 	}
 	e.From, e.To = image.Taken, time.Now().UTC().Add(time.Second)
 	// The ledger of a run of ours, waiting now or when the pre-image was taken, is
-	// no damage.
-	e.Own = append(e.Own, cleanup.LedgerTable)
+	// no damage; nor is our procedure with its account of runs.
+	e.Own = append(e.Own, cleanup.LedgerTable, procedure.RunsTable)
+	e.OwnPrograms = append(e.OwnPrograms, "procedure "+procedure.Name)
 	return e, nil
 }
 
