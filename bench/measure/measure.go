@@ -46,13 +46,13 @@ type Engine struct {
 // without numbers. Errors end the run; what was recorded until then is returned
 // with them.
 func Run(ctx context.Context, s Spec) (*bench.Record, error) {
+	s.Seed.CutOff = s.Settings.CutOff
 	if err := s.validate(); err != nil {
 		return nil, err
 	}
 	if s.Release == "" {
 		s.Release = schema.DefaultRelease
 	}
-	s.Seed.CutOff = s.Settings.CutOff
 	target, err := harness.Open(ctx, s.Options)
 	if err != nil {
 		return nil, err
