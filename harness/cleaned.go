@@ -33,7 +33,7 @@ type Cleaned struct {
 // Describe accounts for every row and puts the verdict into a document.
 func (c Cleaned) Describe(ctx context.Context, t *Target, image *verify.Image, doc *report.Document) (*verify.Outcome, error) {
 	src := verify.Source{DB: t.DB, Dialect: t.Dialect, Schema: t.Schema}
-	e, err := c.expect(ctx, t, image)
+	e, made, err := c.expect(ctx, t, image)
 	if err != nil {
 		return nil, err
 	}
@@ -43,19 +43,19 @@ func (c Cleaned) Describe(ctx context.Context, t *Target, image *verify.Image, d
 	}
 	Describe(doc, outcome, c.Result)
 	if c.Judge != nil {
-		err = c.Judge.Describe(ctx, doc, src, outcome, image.Found)
+		err = c.Judge.Describe(ctx, doc, src, outcome, image.Found, made)
 	}
 	return outcome, err
 }
 
-// expect says what the engine was to do.
-func (c Cleaned) expect(ctx context.Context, t *Target, image *verify.Image) (e verify.Expect, err error) {
+// expect says what the engine was to do, and which tables a script made.
+func (c Cleaned) expect(ctx context.Context, t *Target, image *verify.Image) (e verify.Expect, made []schema.Table, err error) {
 	if c.Judge != nil {
 		now, err := schema.Read(ctx, t.DB, t.Dialect, t.Schema)
 		if err != nil {
-			return e, err
+			return e, nil, err
 		}
-		e = c.Judge.Expect(t.Dialect, image.Found, now, true)
+		e, made = c.Judge.Expect(t.Dialect, image.Found, now, true)
 	} else {
 		e = verify.Expect{Policy: c.Settings.Policy, Audit: c.Settings.Audit, ExtendedAudit: c.Settings.AuditMissing == cleanup.AuditExtend}
 	}
@@ -63,5 +63,5 @@ func (c Cleaned) expect(ctx context.Context, t *Target, image *verify.Image) (e 
 	if e.Incomplete {
 		e.Own = append(e.Own, cleanup.LedgerTable)
 	}
-	return e, nil
+	return e, made, nil
 }

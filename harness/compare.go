@@ -89,16 +89,18 @@ func NewScriptJudge(ctx context.Context, t *Target, file *script.File, p token.P
 	return j, nil
 }
 
-// Expect says what the verifier has to know of the script. now is the schema
-// after it, before the one of the pre-image; alone means that nothing but the
-// script worked on the database, so that whatever is new is the script's.
-func (j *ScriptJudge) Expect(d dialect.Dialect, before, now *schema.Database, alone bool) verify.Expect {
-	e := verify.Expect{Policy: OwnRule(d), LeavesBelow: j.File.CheckCount(), Compare: []token.Policy{token.Documented, token.Strict}}
+// Expect says what the verifier has to know of the script, and which tables it
+// made, for Describe. now is the schema after it, before the one of the pre-image;
+// alone means that nothing but the script worked on the database, so that whatever
+// is new is the script's.
+func (j *ScriptJudge) Expect(d dialect.Dialect, before, now *schema.Database, alone bool) (e verify.Expect, made []schema.Table) {
+	e = verify.Expect{Policy: OwnRule(d), LeavesBelow: j.File.CheckCount(), Compare: []token.Policy{token.Documented, token.Strict}}
 	for _, t := range now.Tables {
 		_, old := before.Table(t.Name)
 		if (old || !alone) && !j.File.Makes(t.Name) || schema.IsProductTable(t.Name) {
 			continue
 		}
+		made = append(made, t)
 		if ownKind(t.Name) == "audit" && t.Has("TOKEN_ID", "ACCESS_TOKEN") {
 			e.Copies = append(e.Copies, t.Name)
 		} else {
@@ -120,7 +122,7 @@ func (j *ScriptJudge) Expect(d dialect.Dialect, before, now *schema.Database, al
 			e.OwnPrograms = append(e.OwnPrograms, p)
 		}
 	}
-	return e
+	return e, made
 }
 
 // makes reports whether a program, such as "procedure CLEAN_UP", is one of the file's.
@@ -141,8 +143,9 @@ func ownKind(name string) string {
 	return "other"
 }
 
-// Describe puts the outcome of the check, under Expect, into a document.
-func (j *ScriptJudge) Describe(ctx context.Context, doc *report.Document, src verify.Source, o *verify.Outcome, before *schema.Database) error {
+// Describe puts the outcome of the check, under Expect, into a document. before is
+// the schema of the pre-image.
+func (j *ScriptJudge) Describe(ctx context.Context, doc *report.Document, src verify.Source, o *verify.Outcome, before *schema.Database, made []schema.Table) error {
 	c := &report.Comparison{Script: j.File.Name(), Rule: string(o.Policy), Clock: j.Clock, Conforms: o.Verdict != verify.Fail}
 	for _, a := range j.File.Attributes() {
 		c.Attributes = append(c.Attributes, report.Attribute{Name: a.Name, Value: a.Value, Set: a.Set})
@@ -159,7 +162,7 @@ func (j *ScriptJudge) Describe(ctx context.Context, doc *report.Document, src ve
 	}
 	j.describeCopies(doc, c, o.Copies)
 	doc.Comparison, doc.Policy = c, string(j.Policy)
-	return j.describeTables(ctx, c, src, before)
+	return describeTables(ctx, c, src, before, made)
 }
 
 // merged adds up differences that one sentence describes.
@@ -275,16 +278,9 @@ func (j *ScriptJudge) describeCopies(doc *report.Document, c *report.Comparison,
 }
 
 // describeTables lists what the script made.
-func (j *ScriptJudge) describeTables(ctx context.Context, c *report.Comparison, src verify.Source, before *schema.Database) error {
-	now, err := schema.Read(ctx, src.DB, src.Dialect, src.Schema)
-	if err != nil {
-		return err
-	}
-	for _, t := range now.Tables {
-		if _, old := before.Table(t.Name); old && !j.File.Makes(t.Name) || schema.IsProductTable(t.Name) {
-			continue
-		}
-		own := report.OwnTable{Name: t.Name, Kind: ownKind(t.Name), Of: copyOf(t, now)}
+func describeTables(ctx context.Context, c *report.Comparison, src verify.Source, before *schema.Database, made []schema.Table) error {
+	for _, t := range made {
+		own := report.OwnTable{Name: t.Name, Kind: ownKind(t.Name), Of: copyOf(t, before)}
 		if err := src.DB.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+src.Dialect.Table(t.Name)).Scan(&own.Rows); err != nil {
 			return fmt.Errorf("counting the rows of %s: %w", t.Name, err)
 		}

@@ -129,7 +129,7 @@ func newCheck() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		expect, err := expectation(c, target, image, judge, p, audit)
+		expect, made, err := expectation(c, target, image, judge, p, audit)
 		if err != nil {
 			return err
 		}
@@ -145,7 +145,7 @@ func newCheck() *cobra.Command {
 			Stages: []report.Stage{report.NewStage("check", outcome.RowsRead, outcome.Seconds)}}
 		harness.Describe(d, outcome, nil)
 		if judge != nil {
-			if err := judge.Describe(c.Context(), d, sourceOf(target, show, "check"), outcome, image.Found); err != nil {
+			if err := judge.Describe(c.Context(), d, sourceOf(target, show, "check"), outcome, image.Found, made); err != nil {
 				return err
 			}
 		}
@@ -161,19 +161,21 @@ func newCheck() *cobra.Command {
 	return c
 }
 
-// expectation says what the clean-up since the pre-image was to do.
-func expectation(c *cobra.Command, t *harness.Target, image *verify.Image, judge *harness.ScriptJudge, p token.Policy, audit bool) (e verify.Expect, err error) {
+// expectation says what the clean-up since the pre-image was to do, and which
+// tables a script made.
+func expectation(c *cobra.Command, t *harness.Target, image *verify.Image, judge *harness.ScriptJudge, p token.Policy,
+	audit bool) (e verify.Expect, made []schema.Table, err error) {
 	found, err := schema.Read(c.Context(), t.DB, t.Dialect, t.Schema)
 	if err != nil {
-		return e, err
+		return e, nil, err
 	}
 	if judge != nil {
-		e = judge.Expect(t.Dialect, image.Found, found, false)
+		e, made = judge.Expect(t.Dialect, image.Found, found, false)
 	} else {
 		e = verify.Expect{Policy: p, Audit: audit}
 		run, err := cleanup.FindUnfinished(c.Context(), t.DB, t.Dialect, found)
 		if err != nil {
-			return e, err
+			return e, nil, err
 		}
 		e.Incomplete = run != nil
 	}
@@ -182,7 +184,7 @@ func expectation(c *cobra.Command, t *harness.Target, image *verify.Image, judge
 	// no damage; nor is our procedure with its account of runs.
 	e.Own = append(e.Own, cleanup.LedgerTable, procedure.RunsTable)
 	e.OwnPrograms = append(e.OwnPrograms, "procedure "+procedure.Name)
-	return e, nil
+	return e, made, nil
 }
 
 func sourceOf(t *harness.Target, show *progress, stage string) verify.Source {
