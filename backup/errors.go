@@ -24,9 +24,7 @@ func (e *FileError) Error() string {
 func (e *FileError) Unwrap() error { return e.Err }
 
 // refuse is an error before any change.
-func refuse(problem, remedy string) error {
-	return &cleanup.Error{Problem: problem, Remedy: remedy, Kind: cleanup.Refused}
-}
+func refuse(problem, remedy string) error { return cleanup.Refuse(problem, remedy, nil) }
 
 func wrap(err error, format string, args ...any) error {
 	if err == nil {

@@ -103,7 +103,7 @@ func removedWith(found *schema.Database, root string) ([]schema.Child, error) {
 				return schema.SameName(c.Table(), ref.Table.Name) && schema.SameName(c.Path[0].Parent, table)
 			})
 			if ref.Key.OnDelete == schema.Cascade && !known {
-				return nil, refused(fmt.Sprintf("foreign key %s lets a delete in %s cascade round in a circle to %s, and a backup cannot tell which rows that takes",
+				return nil, Refuse(fmt.Sprintf("foreign key %s lets a delete in %s cascade round in a circle to %s, and a backup cannot tell which rows that takes",
 					ref.Key.Name, table, ref.Table.Name), "run without --backup, or dump that table first", nil)
 			}
 		}

@@ -186,12 +186,12 @@ func (r *run) forgetEmptyRun(ctx context.Context) {
 // resume continues an interrupted run behind its last committed batch.
 func (r *run) resume(ctx context.Context, u *Unfinished) error {
 	if u.Policy != r.plan.Policy || !u.CutOff.Equal(r.plan.CutOff) || u.Audit != r.plan.Audit {
-		return refused(fmt.Sprintf("run %s, started %s with policy %s, cut-off %s and audit %t, was interrupted and has other settings than this one",
+		return Refuse(fmt.Sprintf("run %s, started %s with policy %s, cut-off %s and audit %t, was interrupted and has other settings than this one",
 			u.RunID, u.Started.Format(time.RFC3339), u.Policy, u.CutOff.Format(time.RFC3339), u.Audit),
 			"finish it with those settings first, or give it up with --abandon-run (what it removed stays removed and audited)", nil)
 	}
 	if u.Backup != "" && r.Backup == nil {
-		return refused(fmt.Sprintf("run %s, started %s, was interrupted and keeps what it removes in %s", u.RunID, u.Started.Format(time.RFC3339), u.Backup),
+		return Refuse(fmt.Sprintf("run %s, started %s, was interrupted and keeps what it removes in %s", u.RunID, u.Started.Format(time.RFC3339), u.Backup),
 			"name that file again with --backup, or give the run up with --abandon-run", nil)
 	}
 	r.ledger.runID, r.ledger.next = u.RunID, 1

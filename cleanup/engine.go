@@ -118,7 +118,8 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Cause }
 
-func refused(problem, remedy string, cause error) error {
+// Refuse is an error before any change; cause may be nil.
+func Refuse(problem, remedy string, cause error) error {
 	return &Error{Problem: problem, Remedy: remedy, Kind: Refused, Cause: cause}
 }
 

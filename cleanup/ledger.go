@@ -79,7 +79,7 @@ func FindUnfinished(ctx context.Context, db schema.Querier, d dialect.Dialect, f
 		names = append(names, strings.ToUpper(c.Name))
 	}
 	if !slices.Equal(names, ledgerColumns) {
-		return nil, refused(fmt.Sprintf("schema %s has a table %s that tokensweep did not make", found.Name, table.Name),
+		return nil, Refuse(fmt.Sprintf("schema %s has a table %s that tokensweep did not make", found.Name, table.Name),
 			"rename it, or clean another schema; it was not touched", nil)
 	}
 	rows, err := db.QueryContext(ctx, "SELECT RUN_ID, DETAIL FROM "+d.Table(LedgerTable)+" WHERE BATCH = 0 ORDER BY WRITTEN_AT DESC")
@@ -96,7 +96,7 @@ func FindUnfinished(ctx context.Context, db schema.Querier, d dialect.Dialect, f
 	}
 	var h header
 	if err := json.Unmarshal([]byte(detail), &h); err != nil {
-		return nil, refused("the ledger of an earlier run cannot be read", "drop table "+LedgerTable+" if no run is under way", err)
+		return nil, Refuse("the ledger of an earlier run cannot be read", "drop table "+LedgerTable+" if no run is under way", err)
 	}
 	return &Unfinished{RunID: runID, Policy: h.Policy, CutOff: h.CutOff, Audit: h.Audit, Started: h.Started, Backup: h.Backup}, nil
 }

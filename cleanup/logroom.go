@@ -37,14 +37,14 @@ func (r *run) logUse(ctx context.Context) (u logUse, err error) {
 func (r *run) checkLog(ctx context.Context) error {
 	if _, ok := r.d.(dialect.LogGauge); !ok {
 		if r.ThrottleLog > 0 {
-			return refused("a throttle on the transaction log is for SQL Server", "leave --throttle-log-percent out", nil)
+			return Refuse("a throttle on the transaction log is for SQL Server", "leave --throttle-log-percent out", nil)
 		}
 		return nil
 	}
 	use, err := r.logUse(ctx)
 	switch {
 	case err != nil && r.ThrottleLog > 0:
-		return refused("this user or server does not say how full the transaction log is", "GRANT VIEW SERVER STATE TO that login, "+
+		return Refuse("this user or server does not say how full the transaction log is", "GRANT VIEW SERVER STATE TO that login, "+
 			"on Azure SQL GRANT VIEW DATABASE STATE TO that user, or leave --throttle-log-percent out", err)
 	case err != nil:
 		r.watch.log("how full the transaction log is cannot be seen (%v): watch it by other means", err)

@@ -34,7 +34,7 @@ const RebuildJournal = "TOKENSWEEP_REBUILD"
 // checks that the audit table can hold what will be copied.
 func preflight(ctx context.Context, conn *sql.Conn, p *Plan, now *schema.Database) error {
 	if _, ok := now.Table(RebuildJournal); ok {
-		return refused("a rebuild of these tables was interrupted: table "+RebuildJournal+" is there", "finish it or take it back first", nil)
+		return Refuse("a rebuild of these tables was interrupted: table "+RebuildJournal+" is there", "finish it or take it back first", nil)
 	}
 	nothing := dialect.Text("1 = 0")
 	for i := range p.Phases {
@@ -109,10 +109,10 @@ func sharedColumns(p *Plan, ph *Phase) []string {
 func probeFailed(p *Plan, privilege, table string, err error) error {
 	switch p.Dialect.Classify(err) {
 	case dialect.Denied:
-		return refused(fmt.Sprintf("the user lacks the privilege %s on %s.%s", privilege, p.Found.Name, table),
+		return Refuse(fmt.Sprintf("the user lacks the privilege %s on %s.%s", privilege, p.Found.Name, table),
 			p.Dialect.Grant(privilege, p.Found.Name, table), err)
 	case dialect.ReadOnly:
-		return refused("the server is read-only", "run on the primary, or after read_only is switched off", err)
+		return Refuse("the server is read-only", "run on the primary, or after read_only is switched off", err)
 	}
 	return classified(p.Dialect, fmt.Errorf("trying %s on %s: %w", privilege, table, err))
 }
@@ -145,7 +145,7 @@ func CheckAuditHolds(ctx context.Context, conn *sql.Conn, p *Plan) error {
 	}
 	for i, l := range losses {
 		if counts[i] > 0 {
-			return refused(fmt.Sprintf("%s.%s %s (%d rows)", table, l.Column.Name, l.Problem, counts[i]), l.Remedy, nil)
+			return Refuse(fmt.Sprintf("%s.%s %s (%d rows)", table, l.Column.Name, l.Problem, counts[i]), l.Remedy, nil)
 		}
 	}
 	return nil
@@ -210,7 +210,7 @@ func classified(d dialect.Dialect, err error) error {
 	}
 	switch d.Classify(err) {
 	case dialect.Denied:
-		return refused("a privilege is missing", "see the list of least privileges in the package documentation of cleanup", err)
+		return Refuse("a privilege is missing", "see the list of least privileges in the package documentation of cleanup", err)
 	case dialect.ReadOnly:
 		return &Error{Problem: "the server is read-only", Remedy: "run on the primary, or after read_only is switched off; what was committed stays", Kind: Refused, Cause: err}
 	case dialect.DiskFull:

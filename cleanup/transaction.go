@@ -175,24 +175,39 @@ func (r *run) connect(ctx context.Context) error {
 			return classified(r.d, fmt.Errorf("preparing the session (%s): %w", statement, err))
 		}
 	}
-	return r.takeRunLock(ctx)
+	return classified(r.d, TakeRunLock(ctx, conn, r.d, r.plan.Found.Name))
 }
 
-func (r *run) takeRunLock(ctx context.Context) error {
-	conn := r.conn
-	locker, ok := r.d.(dialect.RunLocker)
+// TakeRunLock gives a session the lock that keeps two clean-ups of a schema apart.
+// Where another session has it, that is an *Error; other failures come as they are.
+// Dialects without such locks have nothing to take.
+func TakeRunLock(ctx context.Context, conn *sql.Conn, d dialect.Dialect, schemaName string) error {
+	locker, ok := d.(dialect.RunLocker)
 	if !ok {
 		return nil
 	}
-	q := locker.LockRun(LockName(r.plan.Found.Name))
+	q := locker.LockRun(LockName(schemaName))
 	var got sql.NullInt64
 	if err := conn.QueryRowContext(ctx, q.Text, q.Args...).Scan(&got); err != nil {
-		return classified(r.d, fmt.Errorf("taking the run lock: %w", err))
+		return fmt.Errorf("taking the run lock: %w", err)
 	}
 	if got.Int64 != 1 {
-		return refused("another clean-up of schema "+r.plan.Found.Name+" is under way", "wait for it to end", nil)
+		return Refuse("another clean-up of schema "+schemaName+" is under way", "wait for it to end", nil)
 	}
 	return nil
+}
+
+// ReleaseRunLock gives the lock back; the session's end would too, once the server
+// has noticed it.
+func ReleaseRunLock(conn *sql.Conn, d dialect.Dialect, schemaName string) {
+	locker, ok := d.(dialect.RunLocker)
+	if !ok {
+		return
+	}
+	q := locker.UnlockRun(LockName(schemaName))
+	if rows, err := conn.QueryContext(context.Background(), q.Text, q.Args...); err == nil {
+		rows.Close()
+	}
 }
 
 // prepareMoves does again in a new session what preflight did in the first.
@@ -240,12 +255,7 @@ func (r *run) disconnect() {
 	if r.conn == nil {
 		return
 	}
-	if locker, ok := r.d.(dialect.RunLocker); ok {
-		q := locker.UnlockRun(LockName(r.plan.Found.Name))
-		if rows, err := r.conn.QueryContext(context.Background(), q.Text, q.Args...); err == nil {
-			rows.Close()
-		}
-	}
+	ReleaseRunLock(r.conn, r.d, r.plan.Found.Name)
 	// A session with settings of ours must not return to the caller's pool.
 	_ = r.conn.Raw(func(any) error { return errDiscard })
 	_ = r.conn.Close()

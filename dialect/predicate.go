@@ -98,7 +98,17 @@ func (r Rule) ended(created, validity string) SQL {
 
 // Literals lists values of this program's own, such as state names, as SQL
 // literals rather than placeholders, so that the text can be read with them in it.
-func Literals(values []string) string { return "'" + strings.Join(values, "', '") + "'" }
+func Literals(values []string) string {
+	all := make([]string, len(values))
+	for i, v := range values {
+		all[i] = Literal(v)
+	}
+	return strings.Join(all, ", ")
+}
+
+// Literal is a text as an SQL literal. A backslash stays as it is, which MySQL
+// reads as the beginning of an escape.
+func Literal(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
 
 func (r Rule) withinMSSQLLimits(validity string) SQL {
 	return Text(validity, " >= 0 AND ", validity, fmt.Sprintf(" <= %d", token.MaxValidity))

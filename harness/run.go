@@ -375,10 +375,9 @@ func Describe(doc *report.Document, o *verify.Outcome, result *cleanup.Result) {
 	for _, f := range o.Findings {
 		doc.Findings = append(doc.Findings, report.Finding{Class: string(f.Class), Table: f.Table, Count: f.Count, Samples: f.Samples, Detail: f.Detail})
 	}
-	judged := []string{schema.AccessToken, schema.AuthzCode, schema.CIBACode}
 	for _, t := range o.Tables {
 		p := report.Phase{Table: t.Table, Before: t.Before, Removed: t.Removed, Audited: t.Audited, Kept: t.Kept}
-		if !slices.ContainsFunc(judged, func(name string) bool { return strings.EqualFold(name, t.Table) }) {
+		if !schema.IsCleaned(t.Table) {
 			if t.Removed > 0 || t.Child {
 				doc.Children = append(doc.Children, p)
 			}
@@ -395,7 +394,7 @@ func Describe(doc *report.Document, o *verify.Outcome, result *cleanup.Result) {
 		doc.Phases = append(doc.Phases, p)
 	}
 	slices.SortStableFunc(doc.Phases, func(a, b report.Phase) int {
-		return slices.Index(judged, strings.ToUpper(a.Table)) - slices.Index(judged, strings.ToUpper(b.Table))
+		return slices.Index(schema.Cleaned(), strings.ToUpper(a.Table)) - slices.Index(schema.Cleaned(), strings.ToUpper(b.Table))
 	})
 	if result != nil {
 		DescribeRun(doc, result)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tokensweep/tokensweep/cleanup/procedure"
+	"github.com/tokensweep/tokensweep/dialect"
 	"github.com/tokensweep/tokensweep/dialect/sqlserver"
 )
 
@@ -155,7 +156,7 @@ func (j Job) Script() (string, error) {
 }
 
 func writeSQL(name string, data any) (string, error) {
-	parsed, err := template.New(name+".tmpl").Funcs(template.FuncMap{"text": quoted, "inner": inner, "line": line}).ParseFS(templates, "templates/"+name+".tmpl")
+	parsed, err := template.New(name+".tmpl").Funcs(template.FuncMap{"text": dialect.Literal, "inner": inner, "line": line}).ParseFS(templates, "templates/"+name+".tmpl")
 	if err != nil {
 		return "", err
 	}
@@ -166,9 +167,7 @@ func writeSQL(name string, data any) (string, error) {
 	return b.String(), nil
 }
 
-// quoted is a text in single quotes as SQL, inner the same without the quotes.
-func quoted(text string) string { return "'" + inner(text) + "'" }
-
+// inner is the text between the quotes of dialect.Literal.
 func inner(text string) string { return strings.ReplaceAll(text, "'", "''") }
 
 // line keeps a text on its line of a comment.

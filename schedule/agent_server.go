@@ -9,6 +9,7 @@ import (
 
 	mssql "github.com/microsoft/go-mssqldb"
 
+	"github.com/tokensweep/tokensweep/cleanup"
 	"github.com/tokensweep/tokensweep/cleanup/procedure"
 	"github.com/tokensweep/tokensweep/dialect"
 	"github.com/tokensweep/tokensweep/dialect/sqlserver"
@@ -69,7 +70,7 @@ func (j Job) Uninstall(ctx context.Context, db *sql.DB) (dropped bool, err error
 		case err != nil:
 			return agentError(err, "looking for the job")
 		case !strings.HasPrefix(description, mark):
-			return refused("the job "+j.Name+" was not made by tokensweep schedule", "drop it by hand if you mean it; it was not touched", nil)
+			return cleanup.Refuse("the job "+j.Name+" was not made by tokensweep schedule", "drop it by hand if you mean it; it was not touched", nil)
 		}
 		if _, err := conn.ExecContext(ctx, "EXEC msdb.dbo.sp_delete_job @job_name = @p1, @delete_unused_schedule = 1", j.Name); err != nil {
 			return agentError(err, "dropping the job")
@@ -88,16 +89,16 @@ func agentError(err error, doing string) error {
 	}
 	switch class := (sqlserver.Dialect{}).Classify(err); {
 	case server.Number >= firstOfScript && server.Number <= lastOfScript:
-		return refused(server.Message, "", nil)
+		return cleanup.Refuse(server.Message, "", nil)
 	case server.Number == 15281: // Agent XPs
-		return refused("SQL Server Agent does not run on this server",
+		return cleanup.Refuse("SQL Server Agent does not run on this server",
 			"start it (Windows: the service SQL Server Agent; Linux: mssql-conf set sqlagent.enabled true; container: MSSQL_AGENT_ENABLED=true)", err)
 	case class == dialect.Denied:
-		return refused("this login may not do that with SQL Server Agent", "in msdb, add a user for it to SQLAgentUserRole, and to db_datareader for --status", err)
+		return cleanup.Refuse("this login may not do that with SQL Server Agent", "in msdb, add a user for it to SQLAgentUserRole, and to db_datareader for --status", err)
 	case class == dialect.Disconnected, class == dialect.Unreachable:
 		return unavailable(err, doing)
 	}
-	return refused(doing+" failed", "nothing was made", err)
+	return cleanup.Refuse(doing+" failed", "nothing was made", err)
 }
 
 // jobState is the job as msdb has it; times are in the server's local time.
@@ -162,7 +163,7 @@ func (j Job) state(ctx context.Context, conn *sql.Conn, st *Status) (running boo
 	if !enabled || !scheduled {
 		st.State = "DISABLED"
 		st.problem("the job or its schedule is disabled: EXEC msdb.dbo.sp_update_job @job_name = N%s, @enabled = 1, and the same of sp_update_schedule",
-			quoted(j.Name))
+			dialect.Literal(j.Name))
 	}
 	if !on {
 		st.Scheduler = "OFF"

@@ -71,7 +71,7 @@ func hasProcedure(ctx context.Context, conn *sql.Conn, d procedure.Dialect, name
 		return false, unavailable(err, "looking for the procedure")
 	case text == "" && d.Product() == schema.SQLServer: // it may be run, but not be read
 	case !strings.Contains(text, procedure.Mark):
-		return false, refused(fmt.Sprintf("schema %s has a procedure %s that tokensweep did not make", name, procedure.Name), "rename it; it was not touched", nil)
+		return false, cleanup.Refuse(fmt.Sprintf("schema %s has a procedure %s that tokensweep did not make", name, procedure.Name), "rename it; it was not touched", nil)
 	}
 	return true, nil
 }
@@ -84,7 +84,7 @@ func (o Install) requireProcedure(ctx context.Context, db *sql.DB, conn *sql.Con
 	case err != nil || there:
 		return nothing, err
 	case o.Plan == nil:
-		return nil, refused(fmt.Sprintf("schema %s has no procedure %s, or this user may not run it", name, procedure.Name),
+		return nil, cleanup.Refuse(fmt.Sprintf("schema %s has no procedure %s, or this user may not run it", name, procedure.Name),
 			fmt.Sprintf("make it with tokensweep procedure %s --install, or together with the schedule with --with-procedure", d.Name()), nil)
 	}
 	if err := procedure.Install(ctx, db, o.Plan); err != nil {
@@ -106,16 +106,12 @@ func try(ctx context.Context, conn *sql.Conn, d procedure.Dialect, a procedure.A
 	case dialect.Disconnected, dialect.Unreachable:
 		return unavailable(err, "trying the procedure in a dry run")
 	case dialect.Denied:
-		return refused("this user may not run the procedure, or its definer may no longer do what it does", "grant EXECUTE on it, or make it anew", err)
+		return cleanup.Refuse("this user may not run the procedure, or its definer may no longer do what it does", "grant EXECUTE on it, or make it anew", err)
 	}
 	if err != nil {
-		return refused("the procedure fails in a dry run, and would at every run", "mend what it says, then install the schedule", err)
+		return cleanup.Refuse("the procedure fails in a dry run, and would at every run", "mend what it says, then install the schedule", err)
 	}
 	return nil
-}
-
-func refused(problem, remedy string, cause error) error {
-	return &cleanup.Error{Problem: problem, Remedy: remedy, Kind: cleanup.Refused, Cause: cause}
 }
 
 // unavailable says what was being done when something failed that is not the

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tokensweep/tokensweep/cleanup/procedure"
+	"github.com/tokensweep/tokensweep/dialect"
 	"github.com/tokensweep/tokensweep/dialect/mysql"
 )
 
@@ -59,7 +60,7 @@ var intervalFields = map[Unit]string{Second: "SECOND", Minute: "MINUTE", Hour: "
 
 // session are the statements before CREATE or ALTER: what the event keeps.
 func (e Event) session() []string {
-	return []string{"SET SESSION time_zone = " + quoted(mysqlZone(e.Times.Zone)), "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'"}
+	return []string{"SET SESSION time_zone = " + dialect.Literal(mysqlZone(e.Times.Zone)), "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'"}
 }
 
 // mysqlZone needs no zone tables for UTC.
@@ -97,7 +98,7 @@ func (e Event) body() (string, error) {
 // writersZone is an expression.
 func (e Event) writersZone() string {
 	if e.WritersZone != "" {
-		return quoted(e.WritersZone)
+		return dialect.Literal(e.WritersZone)
 	}
 	return "@@GLOBAL.time_zone"
 }

@@ -12,6 +12,7 @@ import (
 
 	mysqldriver "github.com/go-sql-driver/mysql"
 
+	"github.com/tokensweep/tokensweep/cleanup"
 	"github.com/tokensweep/tokensweep/cleanup/procedure"
 	"github.com/tokensweep/tokensweep/dialect"
 	"github.com/tokensweep/tokensweep/dialect/mysql"
@@ -126,16 +127,16 @@ func (e Event) check(ctx context.Context, s *eventServer, o Install) (verb strin
 	verb = "CREATE"
 	switch {
 	case found != nil && !found.ours():
-		return "", refused(fmt.Sprintf("schema %s has an event %s that tokensweep schedule did not make", e.Schema, e.Name),
+		return "", cleanup.Refuse(fmt.Sprintf("schema %s has an event %s that tokensweep schedule did not make", e.Schema, e.Name),
 			"choose another name with --name; it was not touched", nil)
 	case found != nil && found.onReplica():
-		return "", refused(fmt.Sprintf("the event %s came here by replication (%s)", e.Name, found.status),
+		return "", cleanup.Refuse(fmt.Sprintf("the event %s came here by replication (%s)", e.Name, found.status),
 			"install it on the primary; or, if this server has become the primary, run ALTER EVENT "+e.qualified(e.Name)+" ENABLE first", nil)
 	case found != nil:
 		verb = "ALTER"
 	}
 	if s.scheduler == "DISABLED" && (o.EnableScheduler || s.mariaDB) { // where MariaDB makes no event
-		return "", refused("the server was started with event_scheduler=DISABLED, which no statement can change",
+		return "", cleanup.Refuse("the server was started with event_scheduler=DISABLED, which no statement can change",
 			"put event_scheduler = ON under [mysqld] in my.cnf and restart the server", nil)
 	}
 	if err := e.requireDefiner(ctx, s); err != nil {
@@ -154,7 +155,7 @@ func (e Event) requireDefiner(ctx context.Context, s *eventServer) error {
 		err = rows.Close()
 	}
 	if number(err) == 1141 || number(err) == 1133 {
-		return refused("there is no account "+e.Definer.SQL()+" on this server, so that the event could never run",
+		return cleanup.Refuse("there is no account "+e.Definer.SQL()+" on this server, so that the event could never run",
 			"name one with --definer that exists and has EXECUTE on the procedure", err)
 	}
 	return nil // it may not be asked
@@ -173,7 +174,7 @@ func (e Event) enterZone(ctx context.Context, s *eventServer) error {
 		return unavailable(err, "asking for the time of the first run")
 	}
 	if want := e.Times.Zone.resolve(e.Times.Starts).Unix(); at != want {
-		return refused(fmt.Sprintf("the server's time zone tables are not up to date: %s in %s is %d s away from what this program knows",
+		return cleanup.Refuse(fmt.Sprintf("the server's time zone tables are not up to date: %s in %s is %d s away from what this program knows",
 			e.Times.Starts.Format(time.DateTime), e.Times.Zone.Name, at-want), "load them anew ("+s.zoneLoader()+")", nil)
 	}
 	return nil
@@ -183,7 +184,7 @@ func (s *eventServer) unknownZone(err error, flag, zone string) error {
 	if number(err) != 1298 {
 		return unavailable(err, "setting the time zone")
 	}
-	return refused(fmt.Sprintf("%s: the server does not know the time zone %s, for its zone tables are empty or lack it", flag, zone),
+	return cleanup.Refuse(fmt.Sprintf("%s: the server does not know the time zone %s, for its zone tables are empty or lack it", flag, zone),
 		"load them ("+s.zoneLoader()+"), or give an offset such as +01:00, which does not follow summer time", err)
 }
 
@@ -232,7 +233,7 @@ func (s *eventServer) notEnabled(err error) error {
 	if s.mariaDB {
 		right = "SUPER"
 	}
-	return refused(s.user+" may not switch the event scheduler on",
+	return cleanup.Refuse(s.user+" may not switch the event scheduler on",
 		fmt.Sprintf("GRANT %s ON *.* TO %s; or have an administrator run SET GLOBAL event_scheduler = ON and leave --enable-scheduler out", right, s.grantee()), err)
 }
 
@@ -250,12 +251,12 @@ func (e Event) explain(s *eventServer, err error) error {
 		if s.mariaDB {
 			right = "SET USER"
 		}
-		return refused(s.user+" may not make an event that runs as "+e.Definer.SQL(),
+		return cleanup.Refuse(s.user+" may not make an event that runs as "+e.Definer.SQL(),
 			fmt.Sprintf("grant %s ON *.* to %s, or leave --definer out", right, s.grantee()), err)
 	case class == dialect.Denied:
-		return refused(s.user+" may not make events in schema "+e.Schema, fmt.Sprintf("GRANT EVENT ON %s.* TO %s", mysql.Dialect{}.Quote(e.Schema), s.grantee()), err)
+		return cleanup.Refuse(s.user+" may not make events in schema "+e.Schema, fmt.Sprintf("GRANT EVENT ON %s.* TO %s", mysql.Dialect{}.Quote(e.Schema), s.grantee()), err)
 	case class == dialect.ReadOnly:
-		return refused("the server is read-only", "install the event on the primary", err)
+		return cleanup.Refuse("the server is read-only", "install the event on the primary", err)
 	}
 	return unavailable(err, "making the event "+e.Name)
 }
@@ -270,7 +271,7 @@ func UninstallEvent(ctx context.Context, db *sql.DB, schema, name string) (dropp
 		case err != nil || found == nil:
 			return err
 		case !found.ours():
-			return refused(fmt.Sprintf("the event %s in schema %s was not made by tokensweep schedule", name, schema),
+			return cleanup.Refuse(fmt.Sprintf("the event %s in schema %s was not made by tokensweep schedule", name, schema),
 				"drop it by hand if you mean it; it was not touched", nil)
 		}
 		if _, err := s.ExecContext(ctx, "DROP EVENT "+e.qualified(name)); err != nil {

@@ -1,5 +1,7 @@
 package schema
 
+import "slices"
+
 // Names of the product's tables that token clean-up knows.
 const (
 	AccessToken      = "IDN_OAUTH2_ACCESS_TOKEN"
@@ -17,3 +19,13 @@ const (
 	CIBAScope        = "IDN_OAUTH2_CIBA_REQUEST_SCOPES"
 	ConsumerApps     = "IDN_OAUTH_CONSUMER_APPS"
 )
+
+// Cleaned are the tables from which a clean-up takes rows by a rule of their own,
+// in its order: a code may only go when its token is gone. All other rows go with
+// these, or stay.
+func Cleaned() []string { return []string{AccessToken, AuthzCode, CIBACode} }
+
+// IsCleaned reports whether a table, in any case of letters, is one of Cleaned.
+func IsCleaned(table string) bool {
+	return slices.ContainsFunc(Cleaned(), func(name string) bool { return SameName(name, table) })
+}

@@ -176,7 +176,7 @@ func layouts(found *schema.Database) []*layout {
 		l := newLayout(t, nil)
 		all, at[strings.ToLower(t.Name)] = append(all, l), l
 	}
-	for _, root := range []string{schema.AccessToken, schema.AuthzCode, schema.CIBACode} {
+	for _, root := range schema.Cleaned() {
 		for _, c := range found.Children(root) {
 			at[strings.ToLower(c.Table())].linkTo(c.Path[0])
 		}

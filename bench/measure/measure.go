@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"runtime"
-	"slices"
 	"time"
 
 	"github.com/tokensweep/tokensweep/bench"
@@ -279,7 +278,7 @@ func (r *sampleRun) sample() (*bench.Sample, error) {
 	var removed int64
 	metrics := []bench.Metric{}
 	for _, t := range r.checked.Tables {
-		if slices.Contains([]string{schema.AccessToken, schema.AuthzCode, schema.CIBACode}, t.Table) {
+		if schema.IsCleaned(t.Table) {
 			removed += t.Removed
 		}
 	}

@@ -39,13 +39,13 @@ func (a Arguments) Statement(d Dialect) (string, error) {
 	}
 	safe, cutOff, batch := strconv.FormatInt(int64(a.SafePeriod/time.Second), 10), "NULL", "NULL"
 	if !a.CutOff.IsZero() {
-		safe, cutOff = "NULL", literal(d.Wall(a.CutOff))
+		safe, cutOff = "NULL", dialect.Literal(d.Wall(a.CutOff))
 	}
 	if a.Batch > 0 {
 		batch = strconv.Itoa(a.Batch)
 	}
 	return d.CallProcedure(Name, []dialect.Argument{
-		{Name: "policy", Value: literal(string(a.Policy))},
+		{Name: "policy", Value: dialect.Literal(string(a.Policy))},
 		{Name: "safe_period", Value: safe},
 		{Name: "cut_off", Value: cutOff},
 		{Name: "batch", Value: batch},

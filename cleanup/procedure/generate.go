@@ -58,7 +58,7 @@ func Generate(plan *cleanup.Plan, o Options) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text, err := template.New("").Funcs(template.FuncMap{"lay": lay, "quote": literal, "upper": strings.ToUpper, "lower": strings.ToLower}).ParseFS(templates, "*.tmpl")
+	text, err := template.New("").Funcs(template.FuncMap{"lay": lay, "quote": dialect.Literal, "upper": strings.ToUpper, "lower": strings.ToLower}).ParseFS(templates, "*.tmpl")
 	if err != nil {
 		return "", err
 	}
@@ -205,9 +205,6 @@ func (s *script) watchColumns(plan *cleanup.Plan, name string) {
 		s.Columns = append(s.Columns, table.Name+"."+c.Name)
 	}
 }
-
-// literal is a text as an SQL literal. No text here has a backslash.
-func literal(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
 
 // oneLine keeps a name from ending the comment that it stands in.
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }

@@ -129,28 +129,15 @@ func (s *session) uninstall(ctx context.Context) error {
 
 // locked does something while no run is under way.
 func (s *session) locked(ctx context.Context, do func() error) error {
-	locker, ok := s.d.(dialect.RunLocker)
-	if !ok {
-		return do()
+	err := cleanup.TakeRunLock(ctx, s.conn, s.d, s.schema)
+	if known := (*cleanup.Error)(nil); errors.As(err, &known) {
+		return err
 	}
-	name := cleanup.LockName(s.schema)
-	var got sql.NullInt64
-	lock := locker.LockRun(name)
-	if err := s.conn.QueryRowContext(ctx, lock.Text, lock.Args...).Scan(&got); err != nil {
-		return s.explain(err, "taking the run lock")
+	if err != nil {
+		return s.explain(err, "installing or removing the procedure")
 	}
-	if got.Int64 != 1 {
-		return &cleanup.Error{Problem: "a clean-up of schema " + s.schema + " is under way", Remedy: "wait for it to end", Kind: cleanup.Refused}
-	}
-	defer s.unlock(locker.UnlockRun(name))
+	defer cleanup.ReleaseRunLock(s.conn, s.d, s.schema)
 	return do()
-}
-
-// unlock gives the lock back; the session's end would too, once the server has noticed it.
-func (s *session) unlock(q dialect.SQL) {
-	if rows, err := s.conn.QueryContext(context.Background(), q.Text, q.Args...); err == nil {
-		rows.Close()
-	}
 }
 
 // generate makes the script for this server and checks that it can be used.

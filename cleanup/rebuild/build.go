@@ -26,7 +26,7 @@ func (r *run) create(ctx context.Context) error {
 			return err
 		}
 		if like.Text != t.text.Text {
-			return refused(fmt.Sprintf("the server cannot make a table like %s: %s", t.Name, difference(t.text.Text, like.Text)), "use --engine batch", nil)
+			return cleanup.Refuse(fmt.Sprintf("the server cannot make a table like %s: %s", t.Name, difference(t.text.Text, like.Text)), "use --engine batch", nil)
 		}
 		if drop := t.laterIndexes(); len(drop) > 0 {
 			if err := r.main().run(ctx, r.d.DropIndexes(t.Fresh, drop)); err != nil {
@@ -103,7 +103,7 @@ func (r *run) unchanged(ctx context.Context) error {
 			return err
 		}
 		if now.Text != t.text.Text || !slices.Equal(now.Keys, t.text.Keys) || !slices.Equal(triggers[t.Name], t.Triggers) {
-			return refused(fmt.Sprintf("table %s was changed while the run started", t.Name), "run again", nil)
+			return cleanup.Refuse(fmt.Sprintf("table %s was changed while the run started", t.Name), "run again", nil)
 		}
 		t.text.NextID = now.NextID
 		if t.rows, _, err = r.main().number(ctx, dialect.Text("SELECT COUNT(*) FROM ", r.d.Quote(t.Name))); err != nil {
@@ -116,7 +116,7 @@ func (r *run) unchanged(ctx context.Context) error {
 	}
 	for _, t := range r.tables {
 		if len(now.References(t.Name)) != len(r.found.References(t.Name)) {
-			return refused(fmt.Sprintf("a foreign key to %s was made or dropped while the run started", t.Name), "run again", nil)
+			return cleanup.Refuse(fmt.Sprintf("a foreign key to %s was made or dropped while the run started", t.Name), "run again", nil)
 		}
 	}
 	return nil
@@ -412,7 +412,7 @@ func (r *run) count(ctx context.Context) error {
 			return err
 		}
 		if now.Text != t.text.Text || len(now.Keys) != len(t.text.Keys) {
-			return refused(fmt.Sprintf("the new form of %s differs from the old one: %s", t.Name, difference(t.text.Text, now.Text)), "use --engine batch", nil)
+			return cleanup.Refuse(fmt.Sprintf("the new form of %s differs from the old one: %s", t.Name, difference(t.text.Text, now.Text)), "use --engine batch", nil)
 		}
 	}
 	return r.describe(ctx)

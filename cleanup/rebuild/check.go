@@ -37,7 +37,7 @@ func (r *run) checkPlan(context.Context) error {
 	for _, t := range r.tables {
 		planned, ok := r.plan.Found.Table(t.found.Name)
 		if !ok || !reflect.DeepEqual(planned, t.found) {
-			return refused(fmt.Sprintf("table %s has changed since the plan was made", t.found.Name), "run again", nil)
+			return cleanup.Refuse(fmt.Sprintf("table %s has changed since the plan was made", t.found.Name), "run again", nil)
 		}
 	}
 	return nil
@@ -48,7 +48,7 @@ func (r *run) checkPlan(context.Context) error {
 func (r *run) checkConnections(context.Context) error {
 	need := 4 + len(r.tables) + 2*r.Workers
 	if limit := r.db.Stats().MaxOpenConnections; limit > 0 && limit < need {
-		return refused(fmt.Sprintf("a rebuild needs %d connections, and the pool allows %d", need, limit), "allow more", nil)
+		return cleanup.Refuse(fmt.Sprintf("a rebuild needs %d connections, and the pool allows %d", need, limit), "allow more", nil)
 	}
 	return nil
 }
@@ -56,7 +56,7 @@ func (r *run) checkConnections(context.Context) error {
 func (r *run) checkServer(ctx context.Context) error {
 	for _, q := range r.d.Clustered() {
 		if found, err := r.main().texts(ctx, q); err == nil && len(found) > 0 { // servers lack the one or the other
-			return refused("the server writes with others ("+found[0][0]+"), whose writers a lock here does not stop", "use --engine batch", nil)
+			return cleanup.Refuse("the server writes with others ("+found[0][0]+"), whose writers a lock here does not stop", "use --engine batch", nil)
 		}
 	}
 	return nil
@@ -65,7 +65,7 @@ func (r *run) checkServer(ctx context.Context) error {
 func (r *run) checkTables(ctx context.Context) error {
 	for _, t := range r.tables {
 		if !strings.EqualFold(t.found.Engine, "InnoDB") {
-			return refused(fmt.Sprintf("table %s is on the storage engine %s, and only InnoDB swaps tables safely", t.found.Name, t.found.Engine),
+			return cleanup.Refuse(fmt.Sprintf("table %s is on the storage engine %s, and only InnoDB swaps tables safely", t.found.Name, t.found.Engine),
 				"ALTER TABLE "+t.found.Name+" ENGINE=InnoDB, or use --engine batch", nil)
 		}
 	}
@@ -76,7 +76,7 @@ func (r *run) checkTables(ctx context.Context) error {
 		}
 		for _, row := range rows {
 			if r.named(row[0]) != nil {
-				return refused(fmt.Sprintf("table %s is %s", row[0], row[1]), "use --engine batch", nil)
+				return cleanup.Refuse(fmt.Sprintf("table %s is %s", row[0], row[1]), "use --engine batch", nil)
 			}
 		}
 	}
@@ -91,7 +91,7 @@ func (r *run) checkKeys(ctx context.Context) error {
 	}
 	for _, row := range rows {
 		if r.named(row[0]) != nil {
-			return refused(fmt.Sprintf("foreign key %s of table %s, which is in another schema, points at %s", row[2], row[1], row[0]),
+			return cleanup.Refuse(fmt.Sprintf("foreign key %s of table %s, which is in another schema, points at %s", row[2], row[1], row[0]),
 				"drop the key for the time of the rebuild, or use --engine batch", nil)
 		}
 	}
@@ -102,19 +102,19 @@ func (r *run) checkKeys(ctx context.Context) error {
 				return ix.Unique && slices.EqualFunc(ix.Columns, hop.ParentColumns, strings.EqualFold)
 			})
 			if !unique && !parent.UniqueOn(hop.ParentColumns...) {
-				return refused(fmt.Sprintf("table %s refers to (%s) of %s, which is no unique key", t.found.Name, strings.Join(hop.ParentColumns, ", "), parent.Name),
+				return cleanup.Refuse(fmt.Sprintf("table %s refers to (%s) of %s, which is no unique key", t.found.Name, strings.Join(hop.ParentColumns, ", "), parent.Name),
 					"use --engine batch", nil)
 			}
 		}
 		for _, fk := range t.found.ForeignKeys {
 			if fk.OnDelete == schema.SetDefault {
-				return refused(fmt.Sprintf("foreign key %s of %s is ON DELETE SET DEFAULT", fk.Name, t.found.Name), "use --engine batch", nil)
+				return cleanup.Refuse(fmt.Sprintf("foreign key %s of %s is ON DELETE SET DEFAULT", fk.Name, t.found.Name), "use --engine batch", nil)
 			}
 		}
 		for _, hop := range t.nulls {
 			for _, ref := range r.found.References(t.found.Name) {
 				if slices.ContainsFunc(ref.Key.RefColumns, func(c string) bool { return slices.Contains(hop.Columns, c) }) {
-					return refused(fmt.Sprintf("foreign key %s of %s refers to a column of %s that becomes NULL", ref.Key.Name, ref.Table.Name, t.found.Name),
+					return cleanup.Refuse(fmt.Sprintf("foreign key %s of %s refers to a column of %s that becomes NULL", ref.Key.Name, ref.Table.Name, t.found.Name),
 						"use --engine batch", nil)
 				}
 			}
@@ -138,7 +138,7 @@ func (r *run) readDefinitions(ctx context.Context) (err error) {
 			return err
 		}
 		if len(t.text.Keys) != len(t.found.ForeignKeys) {
-			return refused(fmt.Sprintf("the foreign keys of %s cannot be read from its definition", t.found.Name), "use --engine batch", nil)
+			return cleanup.Refuse(fmt.Sprintf("the foreign keys of %s cannot be read from its definition", t.found.Name), "use --engine batch", nil)
 		}
 		r.journal.add(t.found.Name, text, triggers[t.found.Name])
 		t.journalTable = r.journal.table(t.found.Name)
@@ -174,13 +174,13 @@ func (r *run) checkTriggers(context.Context) error {
 		for i, trigger := range t.Triggers {
 			switch {
 			case trigger.Event == "DELETE" && byHand[t.Name] && !r.SkipDeleteTriggers:
-				return refused(fmt.Sprintf("trigger %s on %s wants to see each row that is deleted, and a rebuild deletes none", trigger.Name, t.Name),
+				return cleanup.Refuse(fmt.Sprintf("trigger %s on %s wants to see each row that is deleted, and a rebuild deletes none", trigger.Name, t.Name),
 					"use --engine batch, or say that the trigger may be skipped", nil)
 			case !trigger.Plain():
-				return refused(fmt.Sprintf("trigger %s on %s was written in the character set %s and is not plain ASCII", trigger.Name, t.Name, trigger.Charset),
+				return cleanup.Refuse(fmt.Sprintf("trigger %s on %s was written in the character set %s and is not plain ASCII", trigger.Name, t.Name, trigger.Charset),
 					"use --engine batch", nil)
 			case slices.ContainsFunc(t.Triggers[:i], func(o dialect.TriggerText) bool { return o.Name == trigger.Name }):
-				return refused(fmt.Sprintf("trigger %s on %s is for several events", trigger.Name, t.Name), "use --engine batch", nil)
+				return cleanup.Refuse(fmt.Sprintf("trigger %s on %s is for several events", trigger.Name, t.Name), "use --engine batch", nil)
 			}
 		}
 	}
@@ -195,10 +195,10 @@ func (r *run) checkAudit(ctx context.Context) error {
 	}
 	audit, _ := r.found.Table(tokens.phase.Audit.Table)
 	if r.named(audit.Name) != nil {
-		return refused(fmt.Sprintf("the audit table %s refers to tables that are rebuilt", audit.Name), "use --engine batch", nil)
+		return cleanup.Refuse(fmt.Sprintf("the audit table %s refers to tables that are rebuilt", audit.Name), "use --engine batch", nil)
 	}
 	if r.plan.AuditMissing == cleanup.AuditExtend && len(r.plan.Missing) > 0 {
-		return refused("a rebuild adds no columns to the audit table", "add them first: "+r.plan.Missing[0].Name+" is one, or use --engine batch", nil)
+		return cleanup.Refuse("a rebuild adds no columns to the audit table", "add them first: "+r.plan.Missing[0].Name+" is one, or use --engine batch", nil)
 	}
 	j := &journalAudit{Table: audit.Name, Tokens: tokens.Name, Invalidated: tokens.phase.Audit.Invalidated, At: r.begun.UTC().Truncate(time.Second)}
 	if c, ok := audit.Column(j.Invalidated); ok {
@@ -210,7 +210,7 @@ func (r *run) checkAudit(ctx context.Context) error {
 		}
 	}
 	if j.ID == "" && j.Invalidated == "" {
-		return refused(audit.Name+" has neither INVALIDATED_TIME nor an id that counts up: rows of an interrupted run could not be told from others",
+		return cleanup.Refuse(audit.Name+" has neither INVALIDATED_TIME nor an id that counts up: rows of an interrupted run could not be told from others",
 			"use --engine batch, or run with --no-audit", nil)
 	}
 	var err error
@@ -230,7 +230,7 @@ func (r *run) checkRoom(ctx context.Context) error {
 	}
 	var free, need uint64
 	if _, err := fmt.Sscan(rows[0][0]+" "+rows[0][1], &free, &need); err == nil && free < need {
-		return refused(fmt.Sprintf("the new tables may take %s, and %s are free in the server's data directory", humanize.IBytes(need), humanize.IBytes(free)),
+		return cleanup.Refuse(fmt.Sprintf("the new tables may take %s, and %s are free in the server's data directory", humanize.IBytes(need), humanize.IBytes(free)),
 			"free space, or use --engine batch", nil)
 	}
 	return nil
@@ -247,7 +247,7 @@ func (r *run) checkUse(ctx context.Context) error {
 	case r.d.Classify(err) == dialect.LockTimeout:
 		return r.inUse(r.users(ctx), err)
 	case r.d.Classify(err) == dialect.Denied:
-		return refused("the user may not lock tables", r.grants(), err)
+		return cleanup.Refuse("the user may not lock tables", r.grants(), err)
 	case err != nil:
 		return classified(r.d, err)
 	}
@@ -259,7 +259,7 @@ func (r *run) inUse(users []string, err error) error {
 	if len(users) > 0 {
 		who = strings.Join(users[:min(len(users), cleanup.SampleSize)], ", ")
 	}
-	return refused("the tables are in use by "+who, "stop the product and whatever else uses them, then run again; a live database is for --engine batch", err)
+	return cleanup.Refuse("the tables are in use by "+who, "stop the product and whatever else uses them, then run again; a live database is for --engine batch", err)
 }
 
 // users are the other sessions at work, as far as they can be seen.
@@ -293,7 +293,7 @@ func (r *run) try(ctx context.Context) error {
 	failed := func(privilege string, err error) error {
 		switch d.Classify(err) {
 		case dialect.Denied:
-			return refused("the user lacks the privilege "+privilege+" on schema "+r.schema, r.grants(), err)
+			return cleanup.Refuse("the user lacks the privilege "+privilege+" on schema "+r.schema, r.grants(), err)
 		case dialect.ReadOnly:
 			return classified(d, err)
 		}
@@ -344,7 +344,7 @@ func (r *run) tryDefiners(ctx context.Context) error {
 			Body: "SET NEW.OTHER = NULL"}
 		err := r.main().run(ctx, r.d.CreateTrigger(trigger, name, r.journal.Latch)...)
 		if class(r.d, err) == dialect.Denied {
-			return refused(fmt.Sprintf("the user may not make triggers that run as %s, as trigger %s on %s does", t.Definer, t.Name, t.Table),
+			return cleanup.Refuse(fmt.Sprintf("the user may not make triggers that run as %s, as trigger %s on %s does", t.Definer, t.Name, t.Table),
 				"GRANT SET_ANY_DEFINER (MySQL before 8.2: SET_USER_ID, MariaDB: SET USER) ON *.* TO that user, SYSTEM_USER too if the definer has it, or run as the definer", err)
 		}
 		if err != nil {

@@ -63,7 +63,7 @@ func (Engine) Name() string { return "rebuild" }
 func (e Engine) Clean(ctx context.Context, db *sql.DB, plan *cleanup.Plan, w cleanup.Watcher) (*cleanup.Result, error) {
 	d, ok := plan.Dialect.(dialect.Rebuilder)
 	if !ok {
-		return nil, refused("rebuild is for MySQL and MariaDB so far", "use --engine batch", nil)
+		return nil, cleanup.Refuse("rebuild is for MySQL and MariaDB so far", "use --engine batch", nil)
 	}
 	r := newRun(e, db, d, plan.Found.Name, w)
 	r.plan = plan
@@ -151,7 +151,7 @@ func (r *run) start(ctx context.Context) (resumed bool, err error) {
 		return false, err
 	}
 	if unfinished != nil {
-		return false, refused(fmt.Sprintf("run %s of the batch engine was interrupted", unfinished.RunID),
+		return false, cleanup.Refuse(fmt.Sprintf("run %s of the batch engine was interrupted", unfinished.RunID),
 			"finish it with --engine batch first, or give it up with --abandon-run", nil)
 	}
 	if err := r.choose(ctx); err != nil || len(r.tables) == 0 {
@@ -261,10 +261,6 @@ func (r *run) finishResult() {
 	r.result.Started = r.journal.Started
 }
 
-func refused(problem, remedy string, cause error) error {
-	return &cleanup.Error{Problem: problem, Remedy: remedy, Kind: cleanup.Refused, Cause: cause}
-}
-
 // classified turns failures before the first change that have a remedy into an Error.
 func classified(d dialect.Dialect, err error) error {
 	if known := (*cleanup.Error)(nil); errors.As(err, &known) {
@@ -272,7 +268,7 @@ func classified(d dialect.Dialect, err error) error {
 	}
 	switch class(d, err) {
 	case dialect.ReadOnly:
-		return refused("the server is read-only", "run on the primary, or after read_only is switched off", err)
+		return cleanup.Refuse("the server is read-only", "run on the primary, or after read_only is switched off", err)
 	case dialect.BadLogin, dialect.Unreachable, dialect.Disconnected:
 		return &cleanup.Error{Problem: "the database cannot be reached", Remedy: "check host, port, user and password", Kind: cleanup.Unavailable, Cause: err}
 	}

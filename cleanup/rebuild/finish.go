@@ -331,13 +331,13 @@ func (r *run) leftovers(ctx context.Context) (resumed bool, err error) {
 	done := r.isSwapped()
 	switch {
 	case j.state == kept:
-		return false, refused(fmt.Sprintf("the old tables of rebuild %s, started %s, are still kept as %sold_…", j.RunID, j.Started.Format(time.RFC3339), prefix),
+		return false, cleanup.Refuse(fmt.Sprintf("the old tables of rebuild %s, started %s, are still kept as %sold_…", j.RunID, j.Started.Format(time.RFC3339), prefix),
 			"finish it, which drops them, or undo it", nil)
 	case !r.Resume && done:
-		return false, refused(fmt.Sprintf("rebuild %s, started %s, was interrupted after the new tables were put in place; the old ones are %sold_…",
+		return false, cleanup.Refuse(fmt.Sprintf("rebuild %s, started %s, was interrupted after the new tables were put in place; the old ones are %sold_…",
 			j.RunID, j.Started.Format(time.RFC3339), prefix), "run again with resume, which brings it to its end", nil)
 	case !r.Resume:
-		return false, refused(fmt.Sprintf("a rebuild, started %s, was interrupted before it changed anything; it left the tables %s… and %s",
+		return false, cleanup.Refuse(fmt.Sprintf("a rebuild, started %s, was interrupted before it changed anything; it left the tables %s… and %s",
 			j.Started.Format(time.RFC3339), prefix, JournalTable), "run again with resume, which drops them and starts over", nil)
 	case !done:
 		r.log("removing what rebuild %s left", j.RunID)
@@ -349,7 +349,7 @@ func (r *run) leftovers(ctx context.Context) (resumed bool, err error) {
 		return false, err
 	}
 	if r.plan != nil && (j.Policy != r.plan.Policy || !j.CutOff.Equal(r.plan.CutOff) || (j.Audit != nil) != r.plan.Audit && removedTokens(j)) {
-		return false, refused(fmt.Sprintf("rebuild %s was interrupted and has other settings than this run: policy %s, cut-off %s",
+		return false, cleanup.Refuse(fmt.Sprintf("rebuild %s was interrupted and has other settings than this run: policy %s, cut-off %s",
 			j.RunID, j.Policy, j.CutOff.Format(time.RFC3339)),
 			"finish it with those settings first", nil)
 	}
@@ -368,7 +368,7 @@ func removedTokens(j *journal) bool { return len(j.Phases) > 0 && j.Phases[0].Re
 func (r *run) strangers() error {
 	for _, t := range r.found.Tables {
 		if strings.HasPrefix(t.Name, prefix) || strings.Contains(t.Name, prefix+"gate_") {
-			return refused(fmt.Sprintf("schema %s has a table %s, as a rebuild makes them, and no %s that tells of it", r.schema, t.Name, JournalTable),
+			return cleanup.Refuse(fmt.Sprintf("schema %s has a table %s, as a rebuild makes them, and no %s that tells of it", r.schema, t.Name, JournalTable),
 				"look at it, and drop it if nobody needs it", nil)
 		}
 	}
@@ -384,7 +384,7 @@ func Finish(ctx context.Context, db *sql.DB, d dialect.Dialect, schemaName strin
 	}
 	defer r.close()
 	if !r.isSwapped() {
-		return refused("the rebuild had not put its tables in place", "run again with resume, or undo it", nil)
+		return cleanup.Refuse("the rebuild had not put its tables in place", "run again with resume, or undo it", nil)
 	}
 	return r.retryComplete(context.WithoutCancel(ctx))
 }
@@ -393,7 +393,7 @@ func Finish(ctx context.Context, db *sql.DB, d dialect.Dialect, schemaName strin
 func takeUp(ctx context.Context, db *sql.DB, d dialect.Dialect, schemaName string, w cleanup.Watcher) (*run, error) {
 	rebuilder, ok := d.(dialect.Rebuilder)
 	if !ok {
-		return nil, refused("rebuild is for MySQL and MariaDB so far", "use --engine batch", nil)
+		return nil, cleanup.Refuse("rebuild is for MySQL and MariaDB so far", "use --engine batch", nil)
 	}
 	r := newRun(Engine{}, db, rebuilder, schemaName, w)
 	err := r.connect(ctx)
@@ -404,7 +404,7 @@ func takeUp(ctx context.Context, db *sql.DB, d dialect.Dialect, schemaName strin
 		r.journal, err = r.readJournal(ctx)
 	}
 	if err == nil && r.journal == nil {
-		err = refused(fmt.Sprintf("schema %s has no rebuild to finish or to undo", schemaName), "", nil)
+		err = cleanup.Refuse(fmt.Sprintf("schema %s has no rebuild to finish or to undo", schemaName), "", nil)
 	}
 	if err != nil {
 		r.close()

@@ -115,7 +115,7 @@ func (j *journal) nameGate() error {
 		for strings.ToLower(t.Name) >= j.Gate || t.Name >= j.Gate {
 			j.Gate = "zz" + j.Gate
 			if len(j.Gate) > 60 {
-				return refused("no name of a table can come behind "+t.Name, "use --engine batch", nil)
+				return cleanup.Refuse("no name of a table can come behind "+t.Name, "use --engine batch", nil)
 			}
 		}
 	}
@@ -159,7 +159,7 @@ func (r *run) readJournal(ctx context.Context) (*journal, error) {
 		return nil, nil
 	}
 	if !table.Has("RUN_ID", "STATE", "AUDITED", "DETAIL", "WRITTEN_AT") {
-		return nil, refused(fmt.Sprintf("schema %s has a table %s that tokensweep did not make", r.schema, table.Name),
+		return nil, cleanup.Refuse(fmt.Sprintf("schema %s has a table %s that tokensweep did not make", r.schema, table.Name),
 			"rename it, or clean another schema; it was not touched", nil)
 	}
 	rows, err := r.main().texts(ctx, dialect.Text("SELECT STATE, DETAIL FROM ", r.d.Table(JournalTable)))
@@ -169,7 +169,7 @@ func (r *run) readJournal(ctx context.Context) (*journal, error) {
 	j := &journal{state: building}
 	if len(rows) > 0 {
 		if err := json.Unmarshal([]byte(rows[0][1]), j); err != nil {
-			return nil, refused(JournalTable+" cannot be read", "look at the tables "+prefix+"… by hand", err)
+			return nil, cleanup.Refuse(JournalTable+" cannot be read", "look at the tables "+prefix+"… by hand", err)
 		}
 		j.state = rows[0][0]
 	}

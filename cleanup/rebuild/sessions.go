@@ -149,13 +149,8 @@ func (r *run) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	q := r.d.LockRun(cleanup.LockName(r.schema))
-	got, _, err := s.number(ctx, dialect.SQL{Text: "SELECT COALESCE((" + q.Text + "), 0)", Args: q.Args})
-	if err != nil {
-		return classified(r.d, fmt.Errorf("taking the run lock: %w", err))
-	}
-	if got != 1 {
-		return refused("another clean-up of schema "+r.schema+" is under way", "wait for it to end", nil)
+	if err := cleanup.TakeRunLock(ctx, s.conn, r.d, r.schema); err != nil {
+		return classified(r.d, err)
 	}
 	r.sessions.main = s
 	return nil
@@ -164,8 +159,7 @@ func (r *run) connect(ctx context.Context) error {
 // close ends all sessions in an orderly way.
 func (r *run) close() {
 	if s := r.main(); s != nil {
-		q := r.d.UnlockRun(cleanup.LockName(r.schema))
-		_, _, _ = s.number(context.Background(), q)
+		cleanup.ReleaseRunLock(s.conn, r.d, r.schema)
 	}
 	for _, s := range slices.Clone(r.sessions.all) {
 		r.end(s)

@@ -114,7 +114,7 @@ func (r *run) inOrder(chosen map[string]*table) error {
 	for _, t := range waiting {
 		for _, name := range r.refersTo(t, chosen) {
 			if name == t.found.Name {
-				return refused(fmt.Sprintf("table %s has a foreign key to itself", name), "use --engine batch", nil)
+				return cleanup.Refuse(fmt.Sprintf("table %s has a foreign key to itself", name), "use --engine batch", nil)
 			}
 			t.upstream = append(t.upstream, chosen[name])
 		}
@@ -124,7 +124,7 @@ func (r *run) inOrder(chosen map[string]*table) error {
 			return !slices.ContainsFunc(t.upstream, func(p *table) bool { return slices.Contains(waiting, p) })
 		})
 		if i < 0 {
-			return refused(fmt.Sprintf("table %s and others refer to each other in a circle", waiting[0].found.Name), "use --engine batch", nil)
+			return cleanup.Refuse(fmt.Sprintf("table %s and others refer to each other in a circle", waiting[0].found.Name), "use --engine batch", nil)
 		}
 		r.tables = append(r.tables, waiting[i])
 		waiting = slices.Delete(waiting, i, i+1)

@@ -37,12 +37,12 @@ func (r *run) swapBack(ctx context.Context, force bool) error {
 		if _, there, err := r.main().number(ctx, r.exists(t.Old)); err != nil {
 			return err
 		} else if !there {
-			return refused(fmt.Sprintf("the old table of %s is gone", t.Name), "finish the rebuild instead", nil)
+			return cleanup.Refuse(fmt.Sprintf("the old table of %s is gone", t.Name), "finish the rebuild instead", nil)
 		}
 		back := &journalTable{Name: t.Name, Fresh: t.Old, Old: t.Fresh}
 		found, ok := r.found.Table(t.Name)
 		if !ok {
-			return refused(fmt.Sprintf("table %s is gone", t.Name), "rename "+t.Old+" to it by hand", nil)
+			return cleanup.Refuse(fmt.Sprintf("table %s is gone", t.Name), "rename "+t.Old+" to it by hand", nil)
 		}
 		r.tables = append(r.tables, &table{journalTable: back, found: found})
 	}
@@ -98,7 +98,7 @@ func (r *run) unwritten(ctx context.Context) error {
 			return err
 		}
 		if count != was.Rows || other {
-			return refused(fmt.Sprintf("rows of %s were written since the rebuild, and would be lost", t.Name), "finish the rebuild, or undo it by force", nil)
+			return cleanup.Refuse(fmt.Sprintf("rows of %s were written since the rebuild, and would be lost", t.Name), "finish the rebuild, or undo it by force", nil)
 		}
 	}
 	return nil

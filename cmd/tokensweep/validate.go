@@ -91,7 +91,7 @@ func orUnknown(text string) string {
 // collations lists those of the key columns of the cleaned tables.
 func collations(d *schema.Database) string {
 	var parts []string
-	for _, t := range []string{schema.AccessToken, schema.AuthzCode, schema.CIBACode} {
+	for _, t := range schema.Cleaned() {
 		if table, ok := d.Table(t); ok && len(table.PrimaryKey) > 0 {
 			if c, ok := table.Column(table.PrimaryKey[0]); ok {
 				parts = append(parts, table.Name+"."+c.Name+" "+c.Collation)

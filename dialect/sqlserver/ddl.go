@@ -112,12 +112,10 @@ func defaultOf(c schema.Column) string {
 	case *c.Default == schema.DefaultNow || c.Kind == schema.Int || c.Kind == schema.BigInt:
 		return *c.Default
 	case strings.HasPrefix(strings.ToLower(c.Type), "n"):
-		return "N" + literal(*c.Default)
+		return "N" + dialect.Literal(*c.Default)
 	}
-	return literal(*c.Default)
+	return dialect.Literal(*c.Default)
 }
-
-func literal(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
 
 // foreignKey leaves the rule out where it refuses: that is NO ACTION, the
 // default. RESTRICT is no word here.
