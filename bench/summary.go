@@ -65,7 +65,7 @@ func mebibytes(v float64) string { return fmt.Sprintf("%.0f MiB", v/(1<<20)) }
 // WriteSummary writes the engines side by side, medians of their verified runs.
 func (r *Record) WriteSummary(w io.Writer) error {
 	yardstick := r.Yardstick("")
-	head := []string{"engine", "runs", "× " + "yardstick"}
+	head := []string{"engine", "runs", "× yardstick"}
 	for _, c := range summaryColumns {
 		head = append(head, c.head)
 	}

@@ -81,6 +81,19 @@ func (im *Image) Close() {
 	}
 }
 
+// sample adds the key of a row to some, up to SampleSize.
+func (t *tableImage) sample(some *[]string, r record) error {
+	if len(*some) >= SampleSize {
+		return nil
+	}
+	text, err := t.texts.get(r.meta.text())
+	if err != nil {
+		return err
+	}
+	*some = append(*some, text)
+	return nil
+}
+
 func (t *tableImage) close() {
 	t.rows.close()
 	t.texts.close()

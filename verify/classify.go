@@ -249,14 +249,7 @@ func (c *checker) put(class Class, detail string, from *tableImage, r record) er
 	}
 	f := c.finding(class, from.layout.table.Name, detail)
 	f.Count++
-	if len(f.Samples) < SampleSize {
-		text, err := from.texts.get(r.meta.text())
-		if err != nil {
-			return err
-		}
-		f.Samples = append(f.Samples, text)
-	}
-	return nil
+	return from.sample(&f.Samples, r)
 }
 
 func (c *checker) finding(class Class, table, detail string) *Finding {

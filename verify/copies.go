@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tokensweep/tokensweep/schema"
@@ -30,12 +31,7 @@ type Sampled struct {
 
 func (s *Sampled) add(from *tableImage, r record) error {
 	s.Count++
-	if len(s.Samples) >= SampleSize {
-		return nil
-	}
-	text, err := from.texts.get(r.meta.text())
-	s.Samples = append(s.Samples, text)
-	return err
+	return from.sample(&s.Samples, r)
 }
 
 // copies is the table of Expect.Copies while it is accounted for.
@@ -61,17 +57,13 @@ func (c *checker) readCopies(ctx context.Context, src Source, conn *sql.Conn, no
 			return fmt.Errorf("reading the copies of removed tokens: %w", err)
 		}
 		c.opened = append(c.opened, t)
-		cp := &copies{Copies: Copies{Table: table.Name}, image: t, exact: sameNames(l.names(), live.layout.names())}
+		cp := &copies{Copies: Copies{Table: table.Name}, image: t, exact: slices.EqualFunc(l.names(), live.layout.names(), strings.EqualFold)}
 		if cp.old, err = hashes(c.im.table(name)); err != nil {
 			return err
 		}
 		c.copies = append(c.copies, cp)
 	}
 	return nil
-}
-
-func sameNames(a, b []string) bool {
-	return strings.EqualFold(strings.Join(a, "\x00"), strings.Join(b, "\x00"))
 }
 
 // hashes counts the rows of a table by the hash of all their columns.

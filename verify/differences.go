@@ -55,12 +55,8 @@ func (c *checker) differ(from *tableImage, r record, gone bool, rule token.Reaso
 			c.differences[key] = d
 		}
 		d.Count++
-		if len(d.Samples) < SampleSize {
-			text, err := from.texts.get(r.meta.text())
-			if err != nil {
-				return err
-			}
-			d.Samples = append(d.Samples, text)
+		if err := from.sample(&d.Samples, r); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -9,13 +9,13 @@ import (
 	"time"
 
 	"github.com/tokensweep/tokensweep/bench"
+	"github.com/tokensweep/tokensweep/dialect"
 )
 
 // counters are what a MySQL or MariaDB counts since its start.
 type counters map[string]int64
 
-// counted are the status variables that are recorded, and as what. Those of the
-// first kind are the same whenever the same statements run.
+// counted are the status variables that are recorded, and as what.
 var counted = []struct {
 	metric, variable string
 	of               func(name string, n int64) bench.Metric
@@ -34,26 +34,34 @@ var counted = []struct {
 
 // readCounters asks the server.
 func readCounters(ctx context.Context, db *sql.DB) (counters, error) {
-	rows, err := db.QueryContext(ctx, "SHOW GLOBAL STATUS")
-	if err != nil {
-		return nil, fmt.Errorf("reading the server's counters: %w", err)
-	}
-	defer rows.Close()
 	all := counters{}
-	for rows.Next() {
-		var name, value string
-		if err := rows.Scan(&name, &value); err != nil {
-			return nil, fmt.Errorf("reading the server's counters: %w", err)
-		}
+	err := eachVariable(ctx, db, "SHOW GLOBAL STATUS", func(name, value string) {
 		if n, err := strconv.ParseInt(value, 10, 64); err == nil { // others are texts and fractions
 			all[name] = n
 		}
-	}
-	if err := rows.Err(); err != nil {
+	})
+	if err != nil {
 		return nil, fmt.Errorf("reading the server's counters: %w", err)
 	}
 	all[binlogBytes], err = readBinlog(ctx, db)
 	return all, err
+}
+
+// eachVariable runs a query for names and values.
+func eachVariable(ctx context.Context, db *sql.DB, query string, visit func(name, value string)) error {
+	rows, err := db.QueryContext(ctx, query)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name, value string
+		if err := rows.Scan(&name, &value); err != nil {
+			return err
+		}
+		visit(name, value)
+	}
+	return rows.Err()
 }
 
 const binlogBytes = "binlog bytes"
@@ -101,31 +109,18 @@ func (after counters) metrics(before counters) []bench.Metric {
 	return append(all, bench.Size("binlog", max(after[binlogBytes]-before[binlogBytes], 0)))
 }
 
-// settings are those of the server that speed depends on.
+// speedSettings are those of the server that speed depends on; each product lacks some.
+var speedSettings = []string{"innodb_buffer_pool_size", "innodb_flush_log_at_trx_commit", "innodb_doublewrite", "innodb_flush_method", "log_bin",
+	"sync_binlog", "binlog_row_image", "innodb_redo_log_capacity", "innodb_log_file_size", "innodb_page_size"}
+
+// settings reads them.
 func settings(ctx context.Context, db *sql.DB) (map[string]string, error) {
 	all := map[string]string{}
-	for _, name := range []string{"innodb_buffer_pool_size", "innodb_flush_log_at_trx_commit", "innodb_doublewrite", "innodb_flush_method", "log_bin",
-		"sync_binlog", "binlog_row_image", "innodb_redo_log_capacity", "innodb_log_file_size", "innodb_page_size"} {
-		var value sql.NullString
-		err := db.QueryRowContext(ctx, "SELECT VARIABLE_VALUE FROM "+variables(ctx, db)+" WHERE VARIABLE_NAME = ?", name).Scan(&value)
-		if err == sql.ErrNoRows {
-			continue // of the other product
-		}
-		if err != nil {
-			return nil, fmt.Errorf("reading the server's settings: %w", err)
-		}
-		all[name] = value.String
+	err := eachVariable(ctx, db, "SHOW GLOBAL VARIABLES WHERE Variable_name IN ("+dialect.Literals(speedSettings)+")", func(name, value string) { all[name] = value })
+	if err != nil {
+		return nil, fmt.Errorf("reading the server's settings: %w", err)
 	}
 	return all, nil
-}
-
-// variables is where the product keeps them.
-func variables(ctx context.Context, db *sql.DB) string {
-	var version string
-	if db.QueryRowContext(ctx, "SELECT VERSION()").Scan(&version) == nil && strings.Contains(version, "MariaDB") {
-		return "information_schema.GLOBAL_VARIABLES"
-	}
-	return "performance_schema.global_variables"
 }
 
 // purgeTimeout bounds the wait for a server to purge what was deleted.

@@ -24,7 +24,7 @@ type watch struct {
 	failed                 error
 }
 
-// startWatch begins to look. Its own connection is made before.
+// startWatch begins to look.
 func startWatch(ctx context.Context, t *harness.Target) *watch {
 	ctx, cancel := context.WithCancel(ctx)
 	w := &watch{target: t, began: time.Now(), stop: cancel}

@@ -9,7 +9,9 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
 )
 
 // largest is the size of a script in bytes that is read. The vendor's have 30 kB.
@@ -62,21 +64,10 @@ func decode(raw []byte) (string, error) {
 	if i := bytes.IndexByte(raw, 0); i >= 0 {
 		return "", refuse(lineAt(raw, i), "save it as UTF-8", "the file holds a zero byte: it is no text, or UTF-16 without a byte order mark")
 	}
-	if i := firstInvalid(raw); i >= 0 {
+	if _, i, err := transform.Bytes(encoding.UTF8Validator, raw); err != nil {
 		return "", refuse(lineAt(raw, i), "save it as UTF-8", "the byte 0x%02x is no UTF-8", raw[i])
 	}
 	return string(raw), nil
-}
-
-func firstInvalid(raw []byte) int {
-	for i := 0; i < len(raw); {
-		r, n := utf8.DecodeRune(raw[i:])
-		if r == utf8.RuneError && n == 1 {
-			return i
-		}
-		i += n
-	}
-	return -1
 }
 
 func lineAt(raw []byte, offset int) int64 { return int64(bytes.Count(raw[:offset], []byte{'\n'})) + 1 }

@@ -109,7 +109,7 @@ func (f *benchRunFlags) run(c *cobra.Command) error {
 	if s.DB == harness.Auto {
 		s.DB = harness.MySQL
 	}
-	if err := (&reportFlags{json: f.out, junit: f.text}).checkWritable(); err != nil {
+	if err := writable(f.out, f.text); err != nil {
 		return err
 	}
 	return f.measure(c, s)

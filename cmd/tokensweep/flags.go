@@ -259,8 +259,11 @@ func (f *reportFlags) write(c *cobra.Command, d *report.Document) error {
 
 // checkWritable finds out before a long run that a report could not be written
 // after it.
-func (f *reportFlags) checkWritable() error {
-	for _, path := range []string{f.json, f.junit, f.markdown} {
+func (f *reportFlags) checkWritable() error { return writable(f.json, f.junit, f.markdown) }
+
+// writable refuses files that cannot be written; "" and - are none.
+func writable(paths ...string) error {
+	for _, path := range paths {
 		if path == "" || path == "-" {
 			continue
 		}
