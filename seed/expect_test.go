@@ -1,6 +1,7 @@
 package seed
 
 import (
+	"fmt"
 	"strconv"
 	"testing"
 	"time"
@@ -126,7 +127,7 @@ func readTime(t *testing.T, v any) token.Time {
 
 func TestMixesHaveTheSharesTheyPromise(t *testing.T) {
 	t.Parallel()
-	for m, percent := range map[Mix]float64{Default: 78, MostlyDead: 95, MostlyLive: 5} {
+	for m, percent := range map[Mix]float64{Default: 78, MostlyDead: 95, MostlyLive: 5, Removable(1): 1, Removable(50): 50, Removable(91): 91, Removable(99): 99} {
 		for _, p := range token.Policies() {
 			o, err := testSpec(m, 100_000).Expect(p)
 			require.NoError(t, err)
@@ -138,8 +139,9 @@ func TestMixesHaveTheSharesTheyPromise(t *testing.T) {
 			}
 		}
 	}
-	for _, m := range []Mix{Default, MostlyDead, MostlyLive} {
-		cards := deal(len(tokenClasses()), func(c int) int { return tokenClasses()[c].share.of(m) })
+	for _, m := range []Mix{Default, MostlyDead, MostlyLive, Removable(1), Removable(77), Removable(99)} {
+		parts := m.parts(tokenClasses())
+		cards := deal(len(parts), func(c int) int { return parts[c] })
 		require.Len(t, cards, 1000, m)
 	}
 }
@@ -170,10 +172,13 @@ func TestEdgeCodesPointAtTheTokenTheirCaseNames(t *testing.T) {
 func TestSpecRefusesWhatItCannotMake(t *testing.T) {
 	t.Parallel()
 	for text, s := range map[string]Spec{
-		"0 tokens: use 1 to 17179869184":                                        testSpec(Default, 0),
-		`unknown mix "odd": use one of default, mostly-dead, mostly-live, edge`: testSpec("odd", 1),
-		"the cut-off is missing: all times of the data are relative to it":      {Tokens: 1},
-		"cut-off 2026-11-25T02:00:00.000000001Z: use whole seconds":             {Tokens: 1, CutOff: testCutOff.Add(1)},
+		"0 tokens: use 1 to 17179869184": testSpec(Default, 0),
+		unknownMix("odd"):                testSpec("odd", 1),
+		unknownMix("removable:0"):        testSpec(Removable(0), 1),
+		unknownMix("removable:100"):      testSpec(Removable(100), 1),
+		unknownMix("removable:091"):      testSpec("removable:091", 1),
+		"the cut-off is missing: all times of the data are relative to it": {Tokens: 1},
+		"cut-off 2026-11-25T02:00:00.000000001Z: use whole seconds":        {Tokens: 1, CutOff: testCutOff.Add(1)},
 		"cut-off 2038-01-19T00:00:00Z: the times of mix default fit a TIMESTAMP column (1970 to 2038) only for a cut-off between " +
 			"1971-12-03T00:00:00Z and 2038-01-17T22:59:55Z": {Tokens: 1, CutOff: time.Date(2038, 1, 19, 0, 0, 0, 0, time.UTC)},
 		"cut-off 2020-01-01T00:00:00Z: the times of mix edge fit a TIMESTAMP column (1970 to 2038) only for a cut-off between " +
@@ -184,6 +189,10 @@ func TestSpecRefusesWhatItCannotMake(t *testing.T) {
 		require.EqualError(t, err, text)
 	}
 	require.NoError(t, Spec{Tokens: MaxTokens, CutOff: testCutOff}.Validate())
+}
+
+func unknownMix(name string) string {
+	return fmt.Sprintf("unknown mix %q: use one of default, mostly-dead, mostly-live, edge, or removable:1 to removable:99 (percent)", name)
 }
 
 func TestTheLargestSpecCountsWithoutOverflow(t *testing.T) {

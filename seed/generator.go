@@ -79,7 +79,8 @@ func (g *generator) choose() error {
 		return nil
 	}
 	g.tokens, g.codes, g.cibas = tokenClasses(), codeClasses(), cibaClasses()
-	g.tokenCards = deal(len(g.tokens), func(c int) int { return g.tokens[c].share.of(g.spec.Mix) })
+	parts := g.spec.Mix.parts(g.tokens)
+	g.tokenCards = deal(len(g.tokens), func(c int) int { return parts[c] })
 	g.codeCards = deal(len(g.codes), func(c int) int { return g.codes[c].share })
 	g.cibaCards = deal(len(g.cibas), func(c int) int { return g.cibas[c].share })
 	return nil

@@ -193,7 +193,7 @@ type seedFlags struct {
 func (f *seedFlags) add(fs *pflag.FlagSet) {
 	fs.Int64Var(&f.tokens, "tokens", 100_000, "number of tokens to make; everything else in proportion")
 	fs.Uint64Var(&f.seed, "seed", 1, "the same seed makes the same rows")
-	fs.StringVar(&f.mix, "mix", string(seed.Default), "states of the tokens: default, mostly-dead, mostly-live or edge")
+	fs.StringVar(&f.mix, "mix", string(seed.Default), "states of the tokens: default, mostly-dead, mostly-live, edge or removable:PERCENT")
 	fs.StringVar(&f.release, "release", schema.DefaultRelease, "product release whose tables are made")
 }
 
