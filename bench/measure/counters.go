@@ -15,21 +15,24 @@ import (
 // counters are what a MySQL or MariaDB counts since its start.
 type counters map[string]int64
 
-// counted are the status variables that are recorded, and as what.
+// counted are the status variables that are recorded, and as what. Purge adds to
+// those withPurge; the others are read as soon as the engine ends, because asking
+// whether purge is done adds to them.
 var counted = []struct {
 	metric, variable string
 	of               func(name string, n int64) bench.Metric
+	withPurge        bool
 }{
-	{"statements", "Questions", bench.Counted},
-	{"commits", "Handler_commit", bench.Counted},
-	{"lock-waits", "Innodb_row_lock_waits", bench.Counted},
-	{"pages-read", "Innodb_pages_read", bench.Counted},
-	{"pages-written", "Innodb_pages_written", bench.Counted},
-	{"page-requests", "Innodb_buffer_pool_read_requests", bench.Counted},
-	{"flushes", "Innodb_os_log_fsyncs", bench.Counted},
-	{"redo", "Innodb_os_log_written", bench.Size},
-	{"received", "Bytes_received", bench.Size},
-	{"sent", "Bytes_sent", bench.Size},
+	{"statements", "Questions", bench.Counted, false},
+	{"commits", "Handler_commit", bench.Counted, false},
+	{"lock-waits", "Innodb_row_lock_waits", bench.Counted, false},
+	{"pages-read", "Innodb_pages_read", bench.Counted, true},
+	{"pages-written", "Innodb_pages_written", bench.Counted, true},
+	{"page-requests", "Innodb_buffer_pool_read_requests", bench.Counted, true},
+	{"flushes", "Innodb_os_log_fsyncs", bench.Counted, true},
+	{"redo", "Innodb_os_log_written", bench.Size, true},
+	{"received", "Bytes_received", bench.Size, false},
+	{"sent", "Bytes_sent", bench.Size, false},
 }
 
 // readCounters asks the server.
@@ -98,15 +101,20 @@ func readBinlog(ctx context.Context, db *sql.DB) (total int64, err error) {
 	return total, rows.Err()
 }
 
-// metrics are what was counted between two readings.
-func (after counters) metrics(before counters) []bench.Metric {
+// metrics are what was counted from before an engine to its end, and to that of
+// purge.
+func metrics(before, done, settled counters) []bench.Metric {
 	var all []bench.Metric
 	for _, c := range counted {
+		after := done
+		if c.withPurge {
+			after = settled
+		}
 		if n, ok := after[c.variable]; ok {
 			all = append(all, c.of(c.metric, max(n-before[c.variable], 0)))
 		}
 	}
-	return append(all, bench.Size("binlog", max(after[binlogBytes]-before[binlogBytes], 0)))
+	return append(all, bench.Size("binlog", max(done[binlogBytes]-before[binlogBytes], 0)))
 }
 
 // speedSettings are those of the server that speed depends on; each product lacks some.

@@ -170,7 +170,8 @@ type sampleRun struct {
 
 	from           time.Time
 	took, settled  time.Duration
-	before, after  counters
+	before, done   counters
+	purged         counters
 	server, client time.Duration // CPU
 	watched        *watch
 	checked        *verify.Outcome
@@ -226,11 +227,14 @@ func (r *sampleRun) clean(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if r.done, err = readCounters(ctx, r.target.DB); err != nil {
+		return err
+	}
 	if err := awaitPurge(ctx, r.target.DB, quiet); err != nil {
 		return err
 	}
 	r.settled = time.Since(began)
-	if r.after, err = readCounters(ctx, r.target.DB); err != nil {
+	if r.purged, err = readCounters(ctx, r.target.DB); err != nil {
 		return err
 	}
 	usageAfter, ownAfter, err := r.usage(ctx)
@@ -276,25 +280,23 @@ func (r *sampleRun) sample() (*bench.Sample, error) {
 		return bench.NewSample(r.run, nil)
 	}
 	var removed int64
-	metrics := []bench.Metric{}
 	for _, t := range r.checked.Tables {
 		if schema.IsCleaned(t.Table) {
 			removed += t.Removed
 		}
 	}
-	metrics = append(metrics, bench.Rate("clean", removed, r.took), bench.Rate("settled", removed, r.settled), bench.Work("removed", removed),
+	all := append(metrics(r.before, r.done, r.purged), bench.Rate("clean", removed, r.took), bench.Rate("settled", removed, r.settled), bench.Work("removed", removed),
 		bench.Took("server-cpu", r.server), bench.Took("client-cpu", r.client),
 		bench.Size("server-peak", r.watched.serverPeak), bench.Size("client-peak", r.watched.clientPeak))
 	if b := r.result.Batches; b.Max > 0 {
-		metrics = append(metrics, bench.Took("batch-p50", b.P50), bench.Took("batch-p99", b.P99), bench.Took("batch-max", b.Max))
+		all = append(all, bench.Took("batch-p50", b.P50), bench.Took("batch-p99", b.P99), bench.Took("batch-max", b.Max))
 	}
 	batches := int64(0)
 	for _, p := range r.result.Phases {
 		batches += p.Batches
 	}
 	if r.engine.Fixed && batches > 0 {
-		metrics = append(metrics, bench.Cost("batches", batches))
+		all = append(all, bench.Cost("batches", batches))
 	}
-	metrics = append(metrics, r.after.metrics(r.before)...)
-	return bench.NewSample(r.run, metrics, bench.Series{Name: bench.Throughput, Unit: bench.RowRate, Points: r.watched.deleted})
+	return bench.NewSample(r.run, all, bench.Series{Name: bench.Throughput, Unit: bench.RowRate, Points: r.watched.deleted})
 }
