@@ -72,20 +72,20 @@ func CommittedBatches(ctx context.Context, q schema.Querier, d dialect.Dialect, 
 }
 
 // startBackup gives the run to the keeper.
-func (r *run) startBackup(ctx context.Context) error {
-	kept := KeptRun{Plan: r.plan, RunID: r.ledger.runID, Started: r.result.Started, Continued: r.result.Resumed}
-	for i := range r.plan.Phases {
-		gone, err := removedWith(r.plan.Found, r.plan.Phases[i].Table)
+func (w *walker) startBackup(ctx context.Context) error {
+	kept := KeptRun{Plan: w.plan, RunID: w.ledger.runID, Started: w.result.Started, Continued: w.result.Resumed}
+	for i := range w.plan.Phases {
+		gone, err := removedWith(w.plan.Found, w.plan.Phases[i].Table)
 		if err != nil {
 			return err
 		}
 		kept.Children = append(kept.Children, gone)
 	}
 	var err error
-	if kept.Batches, err = r.ledger.committed(ctx, r.conn); err != nil {
+	if kept.Batches, err = w.ledger.committed(ctx, w.conn); err != nil {
 		return err
 	}
-	return r.Backup.Start(ctx, r.conn, kept)
+	return w.Backup.Start(ctx, w.conn, kept)
 }
 
 // removedWith lists the tables whose rows go with a row of root. It refuses where
@@ -130,21 +130,24 @@ func (r *run) closeBackup(complete bool) error {
 	return r.Backup.Close(complete)
 }
 
-// batchCommitted goes on to the next batch.
-func (r *run) batchCommitted() error {
-	number := r.ledger.next
-	r.ledger.next++
-	if r.Backup == nil {
+// batchCommitted ends the batch under way.
+func (w *walker) batchCommitted() error {
+	number := w.batch
+	w.batch = 0
+	w.mu.Lock()
+	w.ledger.used = true
+	w.mu.Unlock()
+	if w.Backup == nil {
 		return nil
 	}
-	return r.Backup.Committed(number)
+	return w.Backup.Committed(number)
 }
 
 // save keeps the rows of a batch; it must be all that were locked.
 func (b *batch) save(ctx context.Context, locked int64) (Kept, error) {
-	b.r.hook("backup")
-	phase := slices.IndexFunc(b.r.plan.Phases, func(p Phase) bool { return p.Name == b.ph.Name })
-	kept, err := b.r.Backup.Save(ctx, b.tx, KeptBatch{Number: b.r.ledger.next, Phase: phase, At: b.now, Where: b.where})
+	b.w.hook("backup")
+	phase := slices.IndexFunc(b.w.plan.Phases, func(p Phase) bool { return p.Name == b.ph.Name })
+	kept, err := b.w.Backup.Save(ctx, b.tx, KeptBatch{Number: b.w.batch, Phase: phase, At: b.now, Where: b.where})
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +160,7 @@ func (b *batch) save(ctx context.Context, locked int64) (Kept, error) {
 // deleteKept deletes the rows of a child table that were saved, and no others. What
 // goes by cascade was locked by its parent.
 func (b *batch) deleteKept(ctx context.Context, child schema.Child, kept, gone Kept) error {
-	n, err := b.change(ctx, "children", b.r.d.DeleteVia(child.Path, b.where))
+	n, err := b.change(ctx, "children", b.w.d.DeleteVia(child.Path, b.where))
 	if err != nil {
 		return err
 	}
@@ -170,21 +173,21 @@ func (b *batch) deleteKept(ctx context.Context, child schema.Child, kept, gone K
 // Session is one set up as the engine's, which holds the run lock of a schema.
 type Session struct {
 	Conn *sql.Conn
-	run  *run
+	as   *walker
 }
 
 // LockedSession opens a session. It refuses while a clean-up of that schema is under way.
 func LockedSession(ctx context.Context, db *sql.DB, d dialect.Dialect, schemaName string) (*Session, error) {
-	r := &run{db: db, d: d, plan: &Plan{Dialect: d, Found: &schema.Database{Name: schemaName}}}
-	if err := r.connect(ctx); err != nil {
-		r.disconnect()
+	w := &walker{run: &run{db: db, d: d, plan: &Plan{Dialect: d, Found: &schema.Database{Name: schemaName}}}, locks: true}
+	if err := w.connect(ctx); err != nil {
+		w.disconnect()
 		return nil, err
 	}
-	return &Session{Conn: r.conn, run: r}, nil
+	return &Session{Conn: w.conn, as: w}, nil
 }
 
 // Close gives lock and connection back.
-func (s *Session) Close() { s.run.disconnect() }
+func (s *Session) Close() { s.as.disconnect() }
 
 // Explain turns failures that have a remedy into an *Error and returns others as
 // they are.

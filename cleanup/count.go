@@ -104,12 +104,12 @@ func countHeld(ctx context.Context, db schema.Querier, d dialect.Dialect, ph *Ph
 
 // held lists the rows that a finished phase had to leave: those behind a guard
 // and those that the server refused one by one.
-func (r *run) held(ctx context.Context, ph *Phase) ([]Held, error) {
-	all, err := countHeld(ctx, r.conn, r.d, ph, ph.Removable)
+func (w *walker) held(ctx context.Context, ph *Phase) ([]Held, error) {
+	all, err := countHeld(ctx, w.conn, w.d, ph, ph.Removable)
 	if err != nil {
 		return nil, fmt.Errorf("counting held rows of %s: %w", ph.Table, err)
 	}
-	refusals, err := r.ledger.refusals(ctx, r.conn, ph.Name)
+	refusals, err := w.ledger.refusals(ctx, w.conn, w.laneNames(ph))
 	if err != nil {
 		return nil, err
 	}

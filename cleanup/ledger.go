@@ -31,6 +31,8 @@ type header struct {
 	Audit   bool         `json:"audit"`
 	Started time.Time    `json:"started"`
 	Backup  string       `json:"backup,omitempty"` // name of the RowKeeper
+	// Cuts are the last keys of all lanes of a phase but the last; see lane.
+	Cuts map[string][][]byte `json:"cuts,omitempty"`
 }
 
 // refusal is the DETAIL of the row that records a key that could not be removed.
@@ -42,7 +44,7 @@ type refusal struct {
 // entry is one row of the ledger.
 type entry struct {
 	batch                      int64
-	phase                      string
+	phase                      string // or lane
 	after                      token.Null[string]
 	through                    string
 	examined, removed, audited int64
@@ -54,6 +56,7 @@ type ledger struct {
 	d     dialect.Dialect
 	runID string
 	next  int64 // number of the next batch
+	used  bool  // some batch was committed
 }
 
 // Unfinished is a run that was interrupted.
@@ -64,6 +67,8 @@ type Unfinished struct {
 	Audit   bool
 	Started time.Time
 	Backup  string // name of the RowKeeper that it has, "" for none
+
+	cuts map[string][][]byte
 }
 
 // FindUnfinished looks for the ledger of an interrupted run; nil means that
@@ -98,24 +103,24 @@ func FindUnfinished(ctx context.Context, db schema.Querier, d dialect.Dialect, f
 	if err := json.Unmarshal([]byte(detail), &h); err != nil {
 		return nil, Refuse("the ledger of an earlier run cannot be read", "drop table "+LedgerTable+" if no run is under way", err)
 	}
-	return &Unfinished{RunID: runID, Policy: h.Policy, CutOff: h.CutOff, Audit: h.Audit, Started: h.Started, Backup: h.Backup}, nil
+	return &Unfinished{RunID: runID, Policy: h.Policy, CutOff: h.CutOff, Audit: h.Audit, Started: h.Started, Backup: h.Backup, cuts: h.Cuts}, nil
 }
 
 // create makes the table and writes row 0.
-func (l *ledger) create(ctx context.Context, conn *sql.Conn, p *Plan, backup string, now time.Time) error {
+func (l *ledger) create(ctx context.Context, conn *sql.Conn, h header) error {
 	var id [16]byte
 	if _, err := rand.Read(id[:]); err != nil {
 		return err
 	}
 	l.runID, l.next = hex.EncodeToString(id[:]), 1
-	detail, err := json.Marshal(header{Policy: p.Policy, CutOff: p.CutOff, Audit: p.Audit, Started: now, Backup: backup})
+	detail, err := json.Marshal(h)
 	if err != nil {
 		return err
 	}
 	if _, err := conn.ExecContext(ctx, l.d.CreateLedger(LedgerTable)); err != nil {
 		return fmt.Errorf("creating table %s: %w", LedgerTable, err)
 	}
-	insert := l.insert(entry{phase: "start", detail: string(detail)}, now)
+	insert := l.insert(entry{phase: "start", detail: string(detail)}, h.Started)
 	if _, err := conn.ExecContext(ctx, insert.Text, insert.Args...); err != nil {
 		return fmt.Errorf("writing the first row of %s: %w", LedgerTable, err)
 	}
@@ -158,16 +163,22 @@ func (l *ledger) has(ctx context.Context, conn *sql.Conn, batch int64) (bool, er
 	return err == nil, wrap(err, "looking up batch %d in %s", batch, LedgerTable)
 }
 
-// last returns the newest entry; ok is false if only row 0 exists.
-func (l *ledger) last(ctx context.Context, conn *sql.Conn) (e entry, ok bool, err error) {
+// last is the highest number of a batch, 0 if only row 0 exists.
+func (l *ledger) last(ctx context.Context, conn *sql.Conn) (batch int64, err error) {
+	q := l.rows("MAX(BATCH)", "BATCH >= 0")
+	err = conn.QueryRowContext(ctx, q.Text, q.Args...).Scan(&batch)
+	return batch, wrap(err, "reading where the earlier run stopped")
+}
+
+// through is the key up to which a lane is done; ok is false if it was not begun.
+func (l *ledger) through(ctx context.Context, conn *sql.Conn, lane string) (key string, ok bool, err error) {
 	var through []byte
-	q := l.rows("BATCH, PHASE, THROUGH_KEY", "BATCH > 0 ORDER BY BATCH DESC", l.d.Limit(dialect.Value(1)))
-	err = conn.QueryRowContext(ctx, q.Text, q.Args...).Scan(&e.batch, &e.phase, &through)
+	q := l.rows("THROUGH_KEY", "BATCH > 0 AND PHASE = ", dialect.Value(lane), " ORDER BY BATCH DESC", l.d.Limit(dialect.Value(1)))
+	err = conn.QueryRowContext(ctx, q.Text, q.Args...).Scan(&through)
 	if errors.Is(err, sql.ErrNoRows) {
-		return e, false, nil
+		return "", false, nil
 	}
-	e.through = string(through)
-	return e, err == nil, wrap(err, "reading where the earlier run stopped")
+	return string(through), err == nil, wrap(err, "reading where the earlier run stopped")
 }
 
 // committed lists the batches that removed rows.
@@ -190,16 +201,16 @@ func (l *ledger) committed(ctx context.Context, q schema.Querier) ([]CommittedBa
 }
 
 // totals adds up the whole run, the part before an interruption included.
-func (l *ledger) totals(ctx context.Context, conn *sql.Conn, phase string) (removed, audited, batches int64, err error) {
+func (l *ledger) totals(ctx context.Context, conn *sql.Conn, lanes []string) (removed, audited, batches int64, err error) {
 	q := l.rows("COALESCE(SUM(REMOVED), 0), COALESCE(SUM(AUDITED), 0), COALESCE(SUM(CASE WHEN REMOVED > 0 THEN 1 ELSE 0 END), 0)",
-		"PHASE = ", dialect.Value(phase))
+		"PHASE IN (", dialect.Literals(lanes), ")")
 	err = conn.QueryRowContext(ctx, q.Text, q.Args...).Scan(&removed, &audited, &batches)
 	return removed, audited, batches, wrap(err, "adding up %s", LedgerTable)
 }
 
-// refusals returns the keys of a phase that were refused.
-func (l *ledger) refusals(ctx context.Context, conn *sql.Conn, phase string) ([]refusal, error) {
-	q := l.rows("DETAIL", "PHASE = ", dialect.Value(phase), " AND DETAIL IS NOT NULL ORDER BY BATCH")
+// refusals returns the keys that were refused.
+func (l *ledger) refusals(ctx context.Context, conn *sql.Conn, lanes []string) ([]refusal, error) {
+	q := l.rows("DETAIL", "PHASE IN (", dialect.Literals(lanes), ") AND DETAIL IS NOT NULL ORDER BY BATCH")
 	rows, err := conn.QueryContext(ctx, q.Text, q.Args...)
 	if err != nil {
 		return nil, fmt.Errorf("reading refused rows from %s: %w", LedgerTable, err)

@@ -34,7 +34,7 @@ const RebuildJournal = "TOKENSWEEP_REBUILD"
 // checks that the audit table can hold what will be copied.
 func preflight(ctx context.Context, conn *sql.Conn, p *Plan, now *schema.Database) error {
 	if _, ok := now.Table(RebuildJournal); ok {
-		return Refuse("a rebuild of these tables was interrupted: table "+RebuildJournal+" is there", "finish it or take it back first", nil)
+		return Refuse("a rebuild of these tables is not finished: table "+RebuildJournal+" is there", "tokensweep rebuild status says how far it is and what to do", nil)
 	}
 	nothing := dialect.Text("1 = 0")
 	for i := range p.Phases {
@@ -189,16 +189,16 @@ func holdsData(d dialect.Dialect, c schema.Column) string {
 }
 
 // extendAudit adds the missing columns if the user asked for it.
-func (r *run) extendAudit(ctx context.Context) error {
-	if !r.plan.Audit || r.plan.AuditMissing != AuditExtend {
+func (w *walker) extendAudit(ctx context.Context) error {
+	if !w.plan.Audit || w.plan.AuditMissing != AuditExtend {
 		return nil
 	}
-	for _, c := range r.plan.Missing {
-		q := "ALTER TABLE " + r.d.Table(r.plan.Phases[0].Audit.Table) + " ADD " + r.d.Quote(c.Name) + " " + c.Type + " NULL"
-		if _, err := r.conn.ExecContext(ctx, q); err != nil {
-			return classified(r.d, fmt.Errorf("adding %s to the audit table: %w", c.Name, err))
+	for _, c := range w.plan.Missing {
+		q := "ALTER TABLE " + w.d.Table(w.plan.Phases[0].Audit.Table) + " ADD " + w.d.Quote(c.Name) + " " + c.Type + " NULL"
+		if _, err := w.conn.ExecContext(ctx, q); err != nil {
+			return classified(w.d, fmt.Errorf("adding %s to the audit table: %w", c.Name, err))
 		}
-		r.watch.log("added column %s to %s", c.Name, r.plan.Phases[0].Audit.Table)
+		w.watch.log("added column %s to %s", c.Name, w.plan.Phases[0].Audit.Table)
 	}
 	return nil
 }

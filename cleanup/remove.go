@@ -11,7 +11,7 @@ import (
 
 // batch is a transaction under way.
 type batch struct {
-	r     *run
+	w     *walker
 	tx    *sql.Tx
 	ph    *Phase
 	now   time.Time
@@ -26,7 +26,7 @@ func (b *batch) removeRows(ctx context.Context, e *entry) error {
 		return err
 	}
 	var kept, gone Kept
-	if b.r.Backup != nil {
+	if b.w.Backup != nil {
 		if kept, err = b.save(ctx, locked); err != nil {
 			return err
 		}
@@ -39,8 +39,8 @@ func (b *batch) removeRows(ctx context.Context, e *entry) error {
 			}
 			continue
 		}
-		b.r.hook("children")
-		q := b.r.d.DeleteVia(child.Path, b.where)
+		b.w.hook("children")
+		q := b.w.d.DeleteVia(child.Path, b.where)
 		if _, err := b.tx.ExecContext(ctx, q.Text, q.Args...); err != nil {
 			return fmt.Errorf("children: %w", err)
 		}
@@ -65,13 +65,13 @@ func (b *batch) removeRows(ctx context.Context, e *entry) error {
 // lock locks the rows and counts them, which a batch needs that does more than
 // one DELETE.
 func (b *batch) lock(ctx context.Context) (locked int64, needed bool, err error) {
-	d, ph := b.r.d, b.ph
+	d, ph := b.w.d, b.ph
 	_, moves := ph.mover(d)
 	switch {
 	case ph.Audit != nil && !moves:
 		locked, err = b.change(ctx, "audit", dialect.CopyToAudit(d, ph.Table, b.audit(), b.where))
-	case ph.Audit != nil || len(ph.Children) > 0 || ph.InsteadOf != "" || b.r.Backup != nil:
-		b.r.hook("audit")
+	case ph.Audit != nil || len(ph.Children) > 0 || ph.InsteadOf != "" || b.w.Backup != nil:
+		b.w.hook("audit")
 		q := dialect.LockMatching(d, ph.Table, ph.Key, b.where)
 		if err = b.tx.QueryRowContext(ctx, q.Text, q.Args...).Scan(&locked); err != nil {
 			err = fmt.Errorf("lock: %w", err)
@@ -90,8 +90,8 @@ func (b *batch) audit() dialect.Audit {
 
 // delete deletes the rows, and audits them where the lock did not.
 func (b *batch) delete(ctx context.Context) (n int64, err error) {
-	steps := []dialect.SQL{dialect.Delete(b.r.d, b.ph.Table, b.where)}
-	if mover, ok := b.ph.mover(b.r.d); ok {
+	steps := []dialect.SQL{dialect.Delete(b.w.d, b.ph.Table, b.where)}
+	if mover, ok := b.ph.mover(b.w.d); ok {
 		steps = mover.Move(b.ph.Table, b.audit(), b.where)
 	}
 	for _, q := range steps {
@@ -104,8 +104,8 @@ func (b *batch) delete(ctx context.Context) (n int64, err error) {
 
 // change runs a statement and returns how many rows it changed itself.
 func (b *batch) change(ctx context.Context, step string, q dialect.SQL) (n int64, err error) {
-	b.r.hook(step)
-	if counter, ok := b.r.d.(dialect.Counter); ok {
+	b.w.hook(step)
+	if counter, ok := b.w.d.(dialect.Counter); ok {
 		q = counter.Counted(q)
 		if err := b.tx.QueryRowContext(ctx, q.Text, q.Args...).Scan(&n); err != nil {
 			return 0, fmt.Errorf("%s: %w", step, err)
@@ -122,7 +122,7 @@ func (b *batch) change(ctx context.Context, step string, q dialect.SQL) (n int64
 // reallyGone counts the deleted rows by what is left of them.
 func (b *batch) reallyGone(ctx context.Context, locked int64) (int64, error) {
 	var left int64
-	q := dialect.LockMatching(b.r.d, b.ph.Table, b.ph.Key, b.where)
+	q := dialect.LockMatching(b.w.d, b.ph.Table, b.ph.Key, b.where)
 	if err := b.tx.QueryRowContext(ctx, q.Text, q.Args...).Scan(&left); err != nil {
 		return 0, fmt.Errorf("counting what trigger %s left: %w", b.ph.InsteadOf, err)
 	}

@@ -27,68 +27,128 @@ var errMismatch = errors.New("a row became removable while the batch was under w
 // errNotDeleted says that a trigger kept rows that the batch deleted.
 var errNotDeleted = errors.New("a trigger that runs instead of the delete keeps rows")
 
-// remove takes the removable rows of a range away, in one transaction; rows
-// that the database refuses are cornered and recorded.
-func (r *run) remove(ctx context.Context, ph *Phase, span dialect.Range, keys int64) error {
-	err := r.retry(ctx, func() error { return r.transaction(ctx, ph, span, keys) })
-	if err == nil || r.d.Classify(err) != dialect.RowRefused && !errors.Is(err, errNotDeleted) {
-		return err
+// remove takes the removable rows of a range away, in one transaction. Where it would
+// take more than it audited, or the database refuses a row, it goes on in halves.
+func (w *walker) remove(ctx context.Context, ph *Phase, l lane, span dialect.Range, keys int64) error {
+	transaction := func() error { return w.transaction(ctx, ph, l, span, keys) }
+	err := w.retry(ctx, transaction)
+	for again := 1; keys == 1 && errors.Is(err, errMismatch); again++ {
+		if again >= maxMismatches {
+			return &Error{Problem: fmt.Sprintf("the batch of the row %q alone was rolled back %d times in a row", span.Through, again), Kind: Failed, Cause: err,
+				Remedy: "something changes this row without pause; run again at a quieter time"}
+		}
+		err = w.retry(ctx, transaction)
 	}
-	return r.corner(ctx, ph, span, err)
+	switch {
+	case errors.Is(err, errMismatch):
+		return w.mend(ctx, ph, l, span)
+	case w.d.Classify(err) == dialect.RowRefused || errors.Is(err, errNotDeleted):
+		return w.corner(ctx, ph, l, span, err)
+	}
+	return err
+}
+
+// mend does a range again in which a row became removable between the audit copy and
+// the delete. A half has half the rows and takes half the time, so that the chance for
+// that falls with the square of the size, and traffic of any density is got through.
+func (w *walker) mend(ctx context.Context, ph *Phase, l lane, span dialect.Range) error {
+	w.servo.shrink()
+	low, high, keys, err := w.halves(ctx, span)
+	switch {
+	case err != nil || keys == 0:
+		return err
+	case keys == 1:
+		return w.remove(ctx, ph, l, span, keys)
+	}
+	return w.removeBoth(ctx, ph, l, low, high, keys)
 }
 
 // corner splits a range that holds a refused row; bisection singles the row
 // out while its neighbours go.
-func (r *run) corner(ctx context.Context, ph *Phase, span dialect.Range, cause error) error {
-	var keys int64
-	var middle sql.NullString
-	err := r.retry(ctx, func() error {
-		count := dialect.CountRange(r.d, span)
-		if err := r.conn.QueryRowContext(ctx, count.Text, count.Args...).Scan(&keys); err != nil || keys < 2 {
-			return err
-		}
-		half := dialect.Head(r.d, span, int(keys/2))
-		return r.conn.QueryRowContext(ctx, half.Text, half.Args...).Scan(&middle)
-	})
+func (w *walker) corner(ctx context.Context, ph *Phase, l lane, span dialect.Range, cause error) error {
+	low, high, keys, err := w.halves(ctx, span)
 	if err != nil || keys == 0 {
 		return err
 	}
-	if keys == 1 || !middle.Valid {
-		return r.retry(ctx, func() error { return r.recordRefusal(ctx, ph, span, cause) })
+	if keys > 1 {
+		return w.removeBoth(ctx, ph, l, low, high, keys)
 	}
-	low, high := span, span
+	return w.retry(ctx, func() error { return w.recordRefusal(ctx, ph, l, span, cause) })
+}
+
+// halves splits a range into two with about as many keys each. With less than two keys
+// there is nothing to split.
+func (w *walker) halves(ctx context.Context, span dialect.Range) (low, high dialect.Range, keys int64, err error) {
+	var middle sql.NullString
+	err = w.retry(ctx, func() error {
+		count := dialect.CountRange(w.d, span)
+		if err := w.conn.QueryRowContext(ctx, count.Text, count.Args...).Scan(&keys); err != nil || keys < 2 {
+			return err
+		}
+		half := dialect.Head(w.d, span, int(keys/2))
+		return w.conn.QueryRowContext(ctx, half.Text, half.Args...).Scan(&middle)
+	})
+	if err == nil && keys > 1 && !middle.Valid {
+		keys = 1 // the others have gone meanwhile
+	}
+	low, high = span, span
 	low.Through, high.After = middle.String, token.Some(middle.String)
-	if err := r.remove(ctx, ph, low, keys/2); err != nil {
+	return low, high, keys, err
+}
+
+func (w *walker) removeBoth(ctx context.Context, ph *Phase, l lane, low, high dialect.Range, keys int64) error {
+	if err := w.remove(ctx, ph, l, low, keys/2); err != nil {
 		return err
 	}
-	return r.remove(ctx, ph, high, keys-keys/2)
+	return w.remove(ctx, ph, l, high, keys-keys/2)
 }
 
 // transaction is one batch: lock the rows, and copy them to the audit table
 // unless the delete does that; delete children that do not cascade; delete under
 // the same condition; ledger; commit.
-func (r *run) transaction(ctx context.Context, ph *Phase, span dialect.Range, keys int64) error {
-	e := entry{batch: r.ledger.next, phase: ph.Name, after: span.After, through: span.Through, examined: keys}
-	r.hook("begin")
-	tx, err := r.conn.BeginTx(ctx, nil)
+func (w *walker) transaction(ctx context.Context, ph *Phase, l lane, span dialect.Range, keys int64) error {
+	e := entry{batch: w.number(), phase: l.name, after: span.After, through: span.Through, examined: keys}
+	w.hook("begin")
+	tx, err := w.conn.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback() // no effect after the commit
-	b := batch{r: r, tx: tx, ph: ph, now: r.Now(), where: dialect.Concat(span.Where(r.d), " AND ", ph.Eligible(r.d, ph.Removable))}
+	b := batch{w: w, tx: tx, ph: ph, now: w.Now(), where: dialect.Concat(span.Where(w.d), " AND ", ph.Eligible(w.d, ph.Removable))}
 	if err := b.removeRows(ctx, &e); err != nil {
 		return err
 	}
-	r.hook("ledger")
-	insert := r.ledger.insert(e, b.now)
+	w.hook("ledger")
+	insert := w.ledger.insert(e, b.now)
 	if _, err := tx.ExecContext(ctx, insert.Text, insert.Args...); err != nil {
-		return fmt.Errorf("ledger: %w", err)
+		return w.ledgerFailed(err)
 	}
-	r.hook("commit")
+	w.hook("commit")
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
-	return r.batchCommitted()
+	return w.batchCommitted()
+}
+
+// ledgerFailed tells a second run that goes on with the ledger of this one, which can
+// be once the session that held the run lock was lost, from other failures.
+func (w *walker) ledgerFailed(err error) error {
+	if w.d.Classify(err) != dialect.Duplicate {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	return &Error{Problem: fmt.Sprintf("another clean-up goes on with this run: it wrote batch %d to %s (%v)", w.batch, LedgerTable, err), Kind: Failed,
+		Remedy: "let it end; every batch was done once"}
+}
+
+// number is that of the batch under way, which it keeps until it is committed.
+func (w *walker) number() int64 {
+	if w.batch == 0 {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.batch = w.ledger.next
+		w.ledger.next++
+	}
+	return w.batch
 }
 
 func (r *run) hook(step string) {
@@ -98,55 +158,55 @@ func (r *run) hook(step string) {
 }
 
 // recordRefusal writes a key that cannot go to the ledger.
-func (r *run) recordRefusal(ctx context.Context, ph *Phase, span dialect.Range, cause error) error {
+func (w *walker) recordRefusal(ctx context.Context, ph *Phase, l lane, span dialect.Range, cause error) error {
 	detail, err := json.Marshal(refusal{Key: span.Through, Error: cause.Error()})
 	if err != nil {
 		return err
 	}
-	q := r.ledger.insert(entry{batch: r.ledger.next, phase: ph.Name, after: span.After, through: span.Through, examined: 1, detail: string(detail)}, r.Now())
-	if _, err := r.conn.ExecContext(ctx, q.Text, q.Args...); err != nil {
+	q := w.ledger.insert(entry{batch: w.number(), phase: l.name, after: span.After, through: span.Through, examined: 1, detail: string(detail)}, w.Now())
+	if _, err := w.conn.ExecContext(ctx, q.Text, q.Args...); err != nil {
 		return fmt.Errorf("recording a refused row: %w", err)
 	}
-	r.ledger.next++
-	r.watch.log("%s %q cannot be removed: %v", ph.Table, span.Through, cause)
+	w.batch = 0
+	w.mu.Lock()
+	w.ledger.used = true
+	w.mu.Unlock()
+	w.say("%s %q cannot be removed: %v", ph.Table, span.Through, cause)
 	return nil
 }
 
 // retry does step again after failures that a new attempt can mend. After a
 // lost connection the ledger says whether the batch had been committed.
-func (r *run) retry(ctx context.Context, step func() error) error {
-	wait, mismatches := firstBackoff, 0
+func (w *walker) retry(ctx context.Context, step func() error) error {
+	wait := firstBackoff
 	for attempt := 1; ; attempt++ {
 		err := step()
 		if err == nil {
 			return nil
 		}
-		class := r.d.Classify(err)
+		class := w.d.Classify(err)
 		switch {
 		case errors.Is(err, errMismatch):
-			r.result.Retries.CountMismatches++
-			if mismatches++; mismatches >= maxMismatches {
-				return &Error{Problem: fmt.Sprintf("a batch was rolled back %d times in a row", mismatches), Kind: Failed, Cause: err,
-					Remedy: "something changes tokens without pause; run again at a quieter time"}
-			}
+			w.retries.CountMismatches++
+			return err
 		case class == dialect.Deadlock:
-			r.result.Retries.Deadlocks++
+			w.retries.Deadlocks++
 		case class == dialect.LockTimeout:
-			r.result.Retries.LockTimeouts++
-			r.servo.shrink()
+			w.retries.LockTimeouts++
+			w.servo.shrink()
 		case class == dialect.Disconnected || class == dialect.Unreachable:
-			r.result.Retries.Reconnects++
-			committed, again := r.reconnect(ctx)
+			w.retries.Reconnects++
+			committed, again := w.reconnect(ctx)
 			if again != nil {
 				return errors.Join(err, again)
 			}
 			if committed {
-				return r.batchCommitted()
+				return w.batchCommitted()
 			}
 		case errors.Is(err, errNotDeleted):
 			return err
 		default:
-			return classified(r.d, err)
+			return classified(w.d, err)
 		}
 		if attempt >= maxRetries {
 			return &Error{Problem: fmt.Sprintf("a batch failed %d times in a row", attempt), Kind: Failed, Cause: err,
@@ -157,25 +217,34 @@ func (r *run) retry(ctx context.Context, step func() error) error {
 	}
 }
 
-// connect opens the session that does all the work and takes the run lock in
-// it, so that work and lock are lost together.
-func (r *run) connect(ctx context.Context) error {
-	conn, err := r.db.Conn(ctx)
+// connect opens the session. The first walker's takes the run lock, so that lock and
+// work are lost together.
+func (w *walker) connect(ctx context.Context) error {
+	conn, err := w.db.Conn(ctx)
 	if err != nil {
-		return classified(r.d, fmt.Errorf("connecting: %w", err))
+		return classified(w.d, fmt.Errorf("connecting: %w", err))
 	}
-	r.conn = conn
-	setup := r.d.SessionSetup()
-	if d, ok := r.d.(dialect.SchemaUser); ok {
+	w.conn = conn
+	setup := w.d.SessionSetup()
+	if d, ok := w.d.(dialect.SchemaUser); ok {
 		// The caller's sessions may have another default than the plan's schema.
-		setup = append([]string{d.UseSchema(r.plan.Found.Name)}, setup...)
+		setup = append([]string{d.UseSchema(w.plan.Found.Name)}, setup...)
 	}
 	for _, statement := range setup {
 		if _, err := conn.ExecContext(ctx, statement); err != nil {
-			return classified(r.d, fmt.Errorf("preparing the session (%s): %w", statement, err))
+			return classified(w.d, fmt.Errorf("preparing the session (%s): %w", statement, err))
 		}
 	}
-	return classified(r.d, TakeRunLock(ctx, conn, r.d, r.plan.Found.Name))
+	if d, ok := w.d.(dialect.BinlogMinimizer); ok && w.MinimalBinlog {
+		if _, err := conn.ExecContext(ctx, d.MinimizeBinlog()); err != nil {
+			return Refuse("this session cannot choose what goes to the binary log", "GRANT SESSION_VARIABLES_ADMIN (MariaDB: BINLOG ADMIN) ON *.* TO that user, "+
+				"or leave the full row image", err)
+		}
+	}
+	if !w.locks {
+		return nil
+	}
+	return classified(w.d, TakeRunLock(ctx, conn, w.d, w.plan.Found.Name))
 }
 
 // TakeRunLock gives a session the lock that keeps two clean-ups of a schema apart.
@@ -211,16 +280,16 @@ func ReleaseRunLock(conn *sql.Conn, d dialect.Dialect, schemaName string) {
 }
 
 // prepareMoves does again in a new session what preflight did in the first.
-func (r *run) prepareMoves(ctx context.Context) error {
-	for i := range r.plan.Phases {
-		ph := &r.plan.Phases[i]
-		mover, ok := ph.mover(r.d)
+func (w *walker) prepareMoves(ctx context.Context) error {
+	for i := range w.plan.Phases {
+		ph := &w.plan.Phases[i]
+		mover, ok := ph.mover(w.d)
 		if !ok {
 			continue
 		}
 		for _, q := range mover.PrepareMove(ph.Table, *ph.Audit) {
-			if _, err := r.conn.ExecContext(ctx, q.Text, q.Args...); err != nil {
-				return classified(r.d, fmt.Errorf("preparing the session for %s: %w", ph.Audit.Table, err))
+			if _, err := w.conn.ExecContext(ctx, q.Text, q.Args...); err != nil {
+				return classified(w.d, fmt.Errorf("preparing the session for %s: %w", ph.Audit.Table, err))
 			}
 		}
 	}
@@ -229,18 +298,18 @@ func (r *run) prepareMoves(ctx context.Context) error {
 
 // reconnect replaces a lost session and asks the ledger about the batch that
 // was under way.
-func (r *run) reconnect(ctx context.Context) (committed bool, err error) {
-	r.watch.log("the connection was lost, connecting again")
-	r.disconnect()
+func (w *walker) reconnect(ctx context.Context) (committed bool, err error) {
+	w.say("the connection was lost, connecting again")
+	w.disconnect()
 	wait := firstBackoff
 	for attempt := 1; ; attempt++ {
-		if err = r.connect(ctx); err == nil {
-			err = r.prepareMoves(ctx)
+		if err = w.connect(ctx); err == nil {
+			err = w.prepareMoves(ctx)
 		}
 		if err == nil {
 			break
 		}
-		r.disconnect()
+		w.disconnect()
 		if attempt >= maxRetries {
 			return false, &Error{Problem: "the connection was lost and could not be made again", Kind: Unavailable, Cause: err,
 				Remedy: "everything committed so far stays; run again to go on"}
@@ -248,16 +317,21 @@ func (r *run) reconnect(ctx context.Context) (committed bool, err error) {
 		time.Sleep(wait/2 + rand.N(wait))
 		wait = min(2*wait, maxBackoff)
 	}
-	return r.ledger.has(ctx, r.conn, r.ledger.next)
+	if w.batch == 0 {
+		return false, nil // none was under way
+	}
+	return w.ledger.has(ctx, w.conn, w.batch)
 }
 
-func (r *run) disconnect() {
-	if r.conn == nil {
+func (w *walker) disconnect() {
+	if w.conn == nil {
 		return
 	}
-	ReleaseRunLock(r.conn, r.d, r.plan.Found.Name)
+	if w.locks {
+		ReleaseRunLock(w.conn, w.d, w.plan.Found.Name)
+	}
 	// A session with settings of ours must not return to the caller's pool.
-	_ = r.conn.Raw(func(any) error { return errDiscard })
-	_ = r.conn.Close()
-	r.conn = nil
+	_ = w.conn.Raw(func(any) error { return errDiscard })
+	_ = w.conn.Close()
+	w.conn = nil
 }

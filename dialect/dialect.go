@@ -196,6 +196,19 @@ type RunLocker interface {
 	UnlockRun(name string) SQL
 }
 
+// Sampler is implemented by dialects on which several sessions can clean a table at a
+// time.
+type Sampler interface {
+	// Sample reads about one in so many keys of a table, in key order and spread evenly.
+	Sample(table, key string, oneIn int64) SQL
+}
+
+// BinlogMinimizer is implemented by dialects of servers with a binary log of rows.
+type BinlogMinimizer interface {
+	// MinimizeBinlog makes a session write the keys of deleted rows only.
+	MinimizeBinlog() string
+}
+
 // Procedural is implemented by dialects in which a procedure can be made, see
 // package procedure.
 type Procedural interface {

@@ -20,6 +20,9 @@ var (
 	_ dialect.BulkLoader = Dialect{}
 	_ dialect.RunLocker  = Dialect{}
 	_ dialect.SchemaUser = Dialect{}
+
+	_ dialect.Sampler         = Dialect{}
+	_ dialect.BinlogMinimizer = Dialect{}
 )
 
 // Name returns "mysql".
@@ -130,6 +133,16 @@ func (Dialect) LockRun(name string) dialect.SQL {
 func (Dialect) UnlockRun(name string) dialect.SQL {
 	return dialect.Concat("SELECT RELEASE_LOCK(", dialect.Value(name), ")")
 }
+
+// Sample reads whichever index is the smallest. The limit is far beyond the sample: it
+// keeps the optimizer from merging the two queries and reading the table in key order.
+func (d Dialect) Sample(table, key string, oneIn int64) dialect.SQL {
+	return dialect.Concat("SELECT s.id FROM (SELECT ", d.Quote(key), " AS id FROM ", d.Table(table), " WHERE RAND() * ", dialect.Value(oneIn),
+		" < 1 LIMIT 1000000) AS s ORDER BY s.id")
+}
+
+// MinimizeBinlog needs SESSION_VARIABLES_ADMIN on MySQL, BINLOG ADMIN on MariaDB.
+func (Dialect) MinimizeBinlog() string { return "SET SESSION binlog_row_image = 'MINIMAL'" }
 
 // UseSchema is USE.
 func (d Dialect) UseSchema(name string) string { return "USE " + d.Quote(name) }

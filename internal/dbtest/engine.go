@@ -49,6 +49,16 @@ func Engine(t *testing.T, open Opener, product string) {
 	if hasTSQL(product) {
 		sqlServerEngine(t, open)
 	}
+	if product == "MySQL" || product == "MariaDB" {
+		workers(t, open)
+	} else {
+		t.Run("workers", func(t *testing.T) {
+			t.Parallel()
+			f := engineFixture(t, open)
+			refusedWorkers(f, cleanup.Batch{Workers: 2}, "several workers are for MySQL and MariaDB so far")
+			refusedWorkers(f, cleanup.Batch{MinimalBinlog: true}, "a binary log is a thing of MySQL and MariaDB")
+		})
+	}
 }
 
 // Numbers of removable rows of engineFixture.
