@@ -27,9 +27,12 @@ type Document struct {
 	Verdict string    `json:"verdict"` // pass, fail, inconclusive; unverified for clean
 	Policy  string    `json:"policy"`  // documented, strict, official-mysql, official-mssql
 	CutOff  time.Time `json:"cutoff"`  // UTC; what ended before it may go
-	Server  Server    `json:"server"`
-	Engine  string    `json:"engine"` // what removed the rows; "" if someone else did
-	Data    Data      `json:"data"`
+	Audit   bool      `json:"audit,omitempty"`
+	// DryRun says that nothing was changed: Phases hold what was counted.
+	DryRun bool   `json:"dry_run,omitempty"`
+	Server Server `json:"server"`
+	Engine string `json:"engine"` // what removed the rows; "" if someone else did
+	Data   Data   `json:"data"`
 
 	Stages   []Stage          `json:"stages"`   // in the order in which they ran
 	Phases   []Phase          `json:"phases"`   // tokens, codes, CIBA requests
@@ -85,13 +88,14 @@ func NewStage(name string, rows int64, seconds float64) Stage {
 
 // Phase accounts for one table.
 type Phase struct {
-	Table   string           `json:"table"`
-	Before  int64            `json:"before"`
-	Removed int64            `json:"removed"`
-	Audited int64            `json:"audited"`
-	Kept    int64            `json:"kept"`
-	KeptWhy map[string]int64 `json:"kept_why"`
-	Held    []Held           `json:"held,omitempty"` // removable rows that could not go
+	Table     string           `json:"table"`
+	Before    int64            `json:"before"`
+	Removable int64            `json:"removable,omitempty"` // counted before a clean-up of the user's database, those held included
+	Removed   int64            `json:"removed"`
+	Audited   int64            `json:"audited"`
+	Kept      int64            `json:"kept"`
+	KeptWhy   map[string]int64 `json:"kept_why"`
+	Held      []Held           `json:"held,omitempty"` // removable rows that could not go
 }
 
 // Held says what holds removable rows.
