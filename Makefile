@@ -11,10 +11,10 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 ENV := set -a; [ ! -f .tokensweep.env ] || . ./.tokensweep.env; set +a;
 
 .DEFAULT_GOAL := help
-.PHONY: help run build prepare test test/fast test/race bench lint clean
+.PHONY: help run build prepare test test/fast test/race bench bench/gate bench/baseline bench/prove bench/count lint clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z\/]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z\/]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo '  ARGS="..." adds flags to run and the tests, PKG=./cleanup/... picks the packages to test.'
 
@@ -43,6 +43,24 @@ test/race: prepare ## run all tests under the race detector (needs a C compiler)
 bench: ## compare the engines on 500,000 tokens, 5 runs each; takes long
 	@$(ENV) $(GO) run ./cmd/tokensweep bench --engines batch,rebuild,procedure,script:testdata/procedures/official-mysql.sql \
 		--set sleepTime=0 --set enableAudit=TRUE --set enableLog=FALSE --tokens 500000 --out bench.json $(ARGS)
+
+# What the gate counts: engines that always send the same statements, on the same rows.
+# Two rounds, to see that the counters are exact.
+COUNTED := --engines batch:500,procedure:500 --tokens 10000 --rounds 2 --cutoff 2026-01-01T00:00:00Z
+
+bench/gate: bench/count ## fail if engines send or write more than the stored baselines say (any machine)
+	@failed=0; for db in mysql mariadb; do \
+		bin/tokensweep bench gate --exact --tolerance 0 --baseline bench/baselines/exact-$$db.json bin/count-$$db.json || failed=$$?; \
+	done; exit $$failed
+
+bench/baseline: bench/count ## store new baselines for bench/gate; look at their diff
+	@for db in mysql mariadb; do bin/tokensweep bench baseline bin/count-$$db.json --out bench/baselines/exact-$$db.json || exit; done
+
+bench/count: prepare build
+	@$(ENV) for db in mysql mariadb; do bin/tokensweep bench --db $$db $(COUNTED) --out bin/count-$$db.json || exit; done
+
+bench/prove: ## plant slow-downs in the engine and see that the gate catches them, and nothing else; takes long
+	@$(ENV) $(GO) run ./bench/prove $(ARGS)
 
 lint: ## check format, go vet, staticcheck
 	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "not gofmt-clean, run gofmt -w on:"; echo "$$files"; exit 1; }

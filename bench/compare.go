@@ -31,6 +31,11 @@ type Options struct {
 	// Metrics are the metrics to look at: keys, names or patterns such as batch-*.
 	// Empty is all for Compare, and for Gate the rates and the exact ones.
 	Metrics []string
+	// Exact compares records of any two machines by their exact counters alone. Of
+	// the fingerprints only product, data, task and scripts have to be equal; where the
+	// server's version or settings differ, a Gate does not judge the metrics of
+	// HandlerPrefix. It judges Reads too, though that is only almost exact.
+	Exact bool
 	// Force compares records whose fingerprints differ.
 	Force bool
 }
@@ -65,11 +70,15 @@ func (e *OptionError) Error() string { return e.Problem }
 
 // FingerprintError refuses to compare records of different machines, servers,
 // data, tasks or tools.
-type FingerprintError struct{ Differences []Difference }
+type FingerprintError struct {
+	Differences []Difference
+	Exact       bool // it was about counters, see Options
+}
 
 func (e *FingerprintError) Error() string {
 	var b strings.Builder
-	b.WriteString("the fingerprints differ, so the difference in speed would not be that of the engines:")
+	what := map[bool]string{true: "the counters", false: "speed"}[e.Exact]
+	b.WriteString("the fingerprints differ, so the difference in " + what + " would not be that of the engines:")
 	for _, d := range e.Differences {
 		b.WriteString("\n  " + d.String())
 	}
@@ -199,7 +208,10 @@ type Comparison struct {
 	Old, New    *Record
 	Options     Options      // with the defaults filled in
 	Differences []Difference // of the fingerprints; only if forced
-	Rows        []Row        // by engine, then by metric
+	// Servers are the differences of version and settings because of which exact
+	// counters of HandlerPrefix say nothing.
+	Servers []Difference
+	Rows    []Row // by engine, then by metric
 }
 
 // Compare compares the metrics of the engines that both records have, and lists
@@ -211,8 +223,11 @@ func Compare(older, newer *Record, o Options) (*Comparison, error) {
 		return nil, err
 	}
 	c := &Comparison{Old: older, New: newer, Options: o, Differences: older.Fingerprint.Diff(newer.Fingerprint)}
+	if o.Exact {
+		c.Differences, c.Servers = countsDepend(c.Differences)
+	}
 	if len(c.Differences) > 0 && !o.Force {
-		return nil, &FingerprintError{c.Differences}
+		return nil, &FingerprintError{c.Differences, o.Exact}
 	}
 	kinds, err := selected(older, newer, o.Metrics)
 	if err != nil {

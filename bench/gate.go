@@ -26,12 +26,16 @@ type Gate struct {
 	// New lists metrics and engines that the baseline does not have, and that were
 	// not judged therefore.
 	New []string
+	// Skipped lists the metrics that were not judged because the servers differ, see
+	// Options.Exact.
+	Skipped []string
 }
 
 // NewGate judges a record against a baseline. A measured metric fails if it got
 // worse significantly and beyond the tolerance, and is not noisy; too few samples
 // or noise are inconclusive. An exact one fails as soon as it got worse beyond the
-// tolerance. Its errors are those of Compare.
+// tolerance. With Options.Exact it judges those alone, and Reads. Its errors are
+// those of Compare.
 func NewGate(baseline, newer *Record, o Options) (*Gate, error) {
 	chosen := len(o.Metrics) > 0
 	c, err := Compare(baseline, newer, o)
@@ -42,7 +46,10 @@ func NewGate(baseline, newer *Record, o Options) (*Gate, error) {
 	g.samples(newer)
 	for _, row := range c.Rows {
 		switch {
-		case !chosen && !row.Metric.Exact && row.Metric.Unit != RowRate:
+		case o.Exact && !countable(row.Metric):
+		case !o.Exact && !chosen && !row.Metric.Exact && row.Metric.Unit != RowRate:
+		case len(c.Servers) > 0 && strings.HasPrefix(row.Metric.Name, HandlerPrefix):
+			g.Skipped = union(g.Skipped, []string{row.Metric.Key()})
 		case row.Old.N == 0:
 			g.New = append(g.New, row.Engine+" "+row.Metric.Key())
 		default:
@@ -50,6 +57,9 @@ func NewGate(baseline, newer *Record, o Options) (*Gate, error) {
 		}
 	}
 	if len(g.Rulings) == 0 {
+		if o.Exact {
+			return nil, &OptionError{"there is nothing to judge: the baseline has no exact metric of those"}
+		}
 		return nil, &OptionError{"there is nothing to judge: the baseline has no rate and no exact metric; name some with --metric"}
 	}
 	g.conclude()
@@ -101,8 +111,11 @@ func rule(r Row, o Options) Ruling {
 	if r.New.N == 0 {
 		return doubt("the baseline has it, the new record does not")
 	}
-	if r.Metric.Exact {
+	switch {
+	case r.Metric.Exact:
 		return ruleExact(r, o)
+	case o.Exact:
+		return ruleReads(r, o)
 	}
 	worse := r.worsening(r.Old.Median, r.New.Median)
 	needed := SamplesNeeded(o.Alpha)

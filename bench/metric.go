@@ -101,6 +101,12 @@ func Cost(name string, n int64) Metric {
 	return Metric{Name: name, Better: Lower, Exact: true, Value: float64(n)}
 }
 
+// HandlerPrefix begins the names of metrics that the server counts while it runs an
+// engine's statements: rows read, written, deleted, commits. They say nothing between
+// servers of different versions or settings, which may run the same statement in
+// another way.
+const HandlerPrefix = "handler-"
+
 // Work is a number that has to be the same for the same data, such as rows removed.
 func Work(name string, n int64) Metric {
 	return Metric{Name: name, Better: Same, Exact: true, Value: float64(n)}

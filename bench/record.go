@@ -128,8 +128,8 @@ func (r *Record) validate() error {
 	return nil
 }
 
-// WriteJSON writes everything, on one line for each sample so that stored
-// baselines show in a diff.
+// WriteJSON writes everything, each metric and series on a line of its own so that
+// stored baselines show in a diff.
 func (r *Record) WriteJSON(w io.Writer) error {
 	out := *r
 	out.SchemaVersion = SchemaVersion
@@ -156,7 +156,8 @@ func (r *Record) WriteJSON(w io.Writer) error {
 			b.WriteByte(',')
 		}
 		b.WriteString("\n    ")
-		b.Write(line)
+		// Not within a text: there a quote is escaped.
+		b.Write(bytes.ReplaceAll(line, []byte(`{"name":`), []byte("\n      {\"name\":")))
 	}
 	b.WriteString("\n  ]\n}\n")
 	if _, err := w.Write(b.Bytes()); err != nil {

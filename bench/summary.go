@@ -45,13 +45,16 @@ func (r *Record) Ratios(engine, yardstick string) []float64 {
 	return ratios
 }
 
-// summaryColumns are the metrics of a summary by key, and how each is shown.
-var summaryColumns = []struct {
+// summaryColumn is a metric of a summary and how it is shown.
+type summaryColumn struct {
 	key, head string
 	show      func(v float64) string
-}{
-	{CleanRate, "rows/s", func(v float64) string { return fmt.Sprintf("%.0f", v) }},
-	{"settled-rows/s", "with purge", func(v float64) string { return fmt.Sprintf("%.0f", v) }},
+}
+
+// summaryColumns are those of every summary.
+var summaryColumns = []summaryColumn{
+	{CleanRate, "rows/s", whole},
+	{"settled-rows/s", "with purge", whole},
 	{"batch-p99-sec", "batch p99", func(v float64) string {
 		return time.Duration(v * float64(time.Second)).Round(time.Millisecond).String()
 	}},
@@ -60,18 +63,40 @@ var summaryColumns = []struct {
 	{"binlog-B", "binlog", mebibytes},
 }
 
+// loadColumns are those of a benchmark with load beside the engines.
+var loadColumns = []summaryColumn{
+	{"quiet-refresh-p99-sec", "quiet p99", milliseconds},
+	{"latency-refresh-p99-sec", "refresh p99", milliseconds},
+	{"latency-refresh-p999-sec", "p99.9", milliseconds},
+	{"latency-refresh-max-sec", "max", milliseconds},
+	{"client-errors", "errors", whole},
+}
+
+// columns of this record's summary.
+func (r *Record) columns() []summaryColumn {
+	if slices.ContainsFunc(r.Samples, func(s *Sample) bool { _, ok := s.Metric(loadColumns[0].key); return ok }) {
+		return slices.Concat(summaryColumns, loadColumns)
+	}
+	return summaryColumns
+}
+
+func whole(v float64) string { return fmt.Sprintf("%.0f", v) }
+
+func milliseconds(v float64) string { return fmt.Sprintf("%.1f ms", v*1e3) }
+
 func mebibytes(v float64) string { return fmt.Sprintf("%.0f MiB", v/(1<<20)) }
 
 // WriteSummary writes the engines side by side, medians of their verified runs.
 func (r *Record) WriteSummary(w io.Writer) error {
 	yardstick := r.Yardstick("")
 	head := []string{"engine", "runs", "× yardstick"}
-	for _, c := range summaryColumns {
+	columns := r.columns()
+	for _, c := range columns {
 		head = append(head, c.head)
 	}
 	lines := [][]string{head}
 	for _, engine := range r.Engines() {
-		lines = append(lines, r.summary(engine, yardstick))
+		lines = append(lines, r.summary(engine, yardstick, columns))
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\n", r.Fingerprint.Title())
@@ -80,13 +105,13 @@ func (r *Record) WriteSummary(w io.Writer) error {
 	return flush(w, &b, "the summary")
 }
 
-func (r *Record) summary(engine, yardstick string) []string {
+func (r *Record) summary(engine, yardstick string, columns []summaryColumn) []string {
 	samples := r.Of(engine)
 	line := []string{engine, fmt.Sprint(len(samples)), "-"}
 	if i, ok := Summarize(r.Ratios(engine, yardstick), false, DefaultAlpha); ok {
 		line[2] = fmt.Sprintf("%.2f", i.Median)
 	}
-	for n, c := range summaryColumns {
+	for n, c := range columns {
 		var values []float64
 		for _, s := range samples {
 			if m, ok := s.Metric(c.key); ok {

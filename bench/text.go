@@ -34,7 +34,12 @@ func (c *Comparison) WriteText(w io.Writer) error {
 func (g *Gate) WriteText(w io.Writer) error {
 	var b strings.Builder
 	o := g.Comparison.Options
-	fmt.Fprintf(&b, "%s  %s against the baseline, tolerance %s, alpha %v\n", strings.ToUpper(g.Verdict), plural(len(g.Rulings), "metric"), share(o.Tolerance), o.Alpha)
+	fmt.Fprintf(&b, "%s  %s against the baseline, tolerance %s", strings.ToUpper(g.Verdict), plural(len(g.Rulings), "metric"), share(o.Tolerance))
+	if o.Exact {
+		b.WriteString(", exact counters only\n")
+	} else {
+		fmt.Fprintf(&b, ", alpha %v\n", o.Alpha)
+	}
 	for _, reason := range g.Reasons {
 		fmt.Fprintf(&b, "      %s\n", reason)
 	}
@@ -48,7 +53,11 @@ func (g *Gate) WriteText(w io.Writer) error {
 		lines := [][]string{{"metric", "baseline", "new", "delta", "p", "verdict"}}
 		for _, r := range g.Rulings {
 			if r.Engine == engine {
-				lines = append(lines, append(r.cells(), because(r.Ruling, shortly(r))))
+				cells := r.cells()
+				if o.Exact && !r.Metric.Exact {
+					cells[4] = "–" // no test was made
+				}
+				lines = append(lines, append(cells, because(r.Ruling, shortly(r))))
 			}
 		}
 		fmt.Fprintf(&b, "\n%s\n", engine)
@@ -56,6 +65,12 @@ func (g *Gate) WriteText(w io.Writer) error {
 	}
 	if len(g.New) > 0 {
 		fmt.Fprintf(&b, "\nnot judged, because the baseline does not have it: %s\n", strings.Join(g.New, ", "))
+	}
+	if len(g.Skipped) > 0 {
+		fmt.Fprintf(&b, "\nnot judged, because another version or setting of the server may do the same in another way: %s\n", strings.Join(g.Skipped, ", "))
+		for _, d := range g.Comparison.Servers {
+			fmt.Fprintf(&b, "  %s\n", d)
+		}
 	}
 	return flush(w, &b, "the verdict")
 }

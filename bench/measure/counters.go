@@ -23,8 +23,8 @@ var counted = []struct {
 	of               func(name string, n int64) bench.Metric
 	withPurge        bool
 }{
-	{"statements", "Questions", bench.Counted, false},
-	{"commits", "Handler_commit", bench.Counted, false},
+	{"server-statements", "Questions", bench.Counted, false},
+	{"server-commits", "Handler_commit", bench.Counted, false},
 	{"lock-waits", "Innodb_row_lock_waits", bench.Counted, false},
 	{"pages-read", "Innodb_pages_read", bench.Counted, true},
 	{"pages-written", "Innodb_pages_written", bench.Counted, true},

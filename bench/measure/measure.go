@@ -23,7 +23,12 @@ type Spec struct {
 	Release         string    // "": schema.DefaultRelease
 	Engines         []Engine
 	Rounds          int // samples of each engine, 1 or more
-	Tool            string
+	// Load is the number of operations a second by others beside each engine, see
+	// package load; 0: none. Quiet is how long they first have the server for
+	// themselves, 0: DefaultQuiet.
+	Load  float64
+	Quiet time.Duration
+	Tool  string
 	// Done is told of each sample as soon as it is there.
 	Done func(*bench.Sample)
 	// Progress gets what is done, in words.
@@ -52,6 +57,7 @@ func Run(ctx context.Context, s Spec) (*bench.Record, error) {
 	if s.Release == "" {
 		s.Release = schema.DefaultRelease
 	}
+	s.prepareLoad()
 	target, err := harness.Open(ctx, s.Options)
 	if err != nil {
 		return nil, err
@@ -76,6 +82,9 @@ func (s *Spec) validate() error {
 	}
 	if s.Done == nil {
 		s.Done = func(*bench.Sample) {}
+	}
+	if err := s.validateLoad(); err != nil {
+		return err
 	}
 	return s.Seed.Validate()
 }
@@ -127,7 +136,7 @@ func (l *lab) fingerprint(ctx context.Context) (f bench.Fingerprint, err error) 
 	tokens := expected.Tables[schema.AccessToken]
 	f.Data = bench.Data{Source: "seed", Release: l.Release, Seed: l.Seed.Seed, Tokens: l.Seed.Tokens, Mix: string(l.Seed.Mix),
 		Removable: float64(tokens.Removed) / float64(max(tokens.Rows, 1))}
-	f.Task = bench.Task{Policy: string(l.Settings.Policy), Audit: l.Settings.Audit}
+	f.Task = bench.Task{Policy: string(l.Settings.Policy), Audit: l.Settings.Audit, Load: l.Load}
 	f.Tools = map[string]string{"go": runtime.Version()}
 	for _, e := range l.Engines {
 		if e.Version != "" {
@@ -145,7 +154,7 @@ func (l *lab) sample(ctx context.Context, e Engine, round int) error {
 	}
 	r := &sampleRun{lab: l, engine: e, run: bench.Run{Engine: e.Name, Round: round}}
 	defer r.close()
-	for _, step := range []func(context.Context) error{r.prepare, r.clean, r.check} {
+	for _, step := range []func(context.Context) error{r.prepare, r.quiet, r.clean, r.check} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -166,6 +175,7 @@ type sampleRun struct {
 	plan   *cleanup.Plan
 	judge  *harness.ScriptJudge
 	image  *verify.Image
+	own    *sessions // the engine's
 	result *cleanup.Result
 
 	from           time.Time
@@ -175,12 +185,18 @@ type sampleRun struct {
 	server, client time.Duration // CPU
 	watched        *watch
 	checked        *verify.Outcome
+
+	beside *beside // nil: no load
 }
 
 func (r *sampleRun) close() {
 	if r.image != nil {
 		r.image.Close()
 	}
+	if r.own != nil {
+		r.own.db.Close()
+	}
+	r.beside.close()
 }
 
 func (r *sampleRun) source() verify.Source {
@@ -217,14 +233,18 @@ func (r *sampleRun) clean(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if r.own, err = openSessions(ctx, r.target, r.WritersZone); err != nil {
+		return err
+	}
 	if r.before, err = readCounters(ctx, r.target.DB); err != nil {
 		return err
 	}
+	r.beside.start(ctx)
 	began := time.Now()
 	r.run.Started, r.from = began, began.UTC().Truncate(time.Second)
-	r.result, err = r.engine.Engine.Clean(ctx, r.target.DB, r.plan, cleanup.Watcher{Log: r.Log})
+	r.result, err = r.engine.Engine.Clean(ctx, r.own.db, r.plan, cleanup.Watcher{Log: r.Log})
 	r.took = time.Since(began)
-	if err != nil {
+	if err := r.beside.end(ctx, err); err != nil {
 		return err
 	}
 	if r.done, err = readCounters(ctx, r.target.DB); err != nil {
@@ -255,12 +275,15 @@ func (r *sampleRun) usage(ctx context.Context) (server, client harness.Usage, er
 
 // check accounts for every row.
 func (r *sampleRun) check(ctx context.Context) error {
+	if done, err := r.checkLoad(ctx); err != nil || done {
+		return err
+	}
 	doc := &report.Document{}
 	outcome, err := harness.Cleaned{Settings: r.Settings, Judge: r.judge, Result: r.result, From: r.from}.Describe(ctx, r.target, r.image, doc)
 	if err != nil {
 		return err
 	}
-	r.checked, r.run.Verdict = outcome, doc.Verdict
+	r.checked, r.run.Verdict = outcome, r.beside.verdict(doc.Verdict)
 	for _, f := range doc.Findings {
 		r.run.Notes = append(r.run.Notes, fmt.Sprintf("%s: %d in %s: %s", f.Class, f.Count, f.Table, f.Detail))
 	}
@@ -279,13 +302,13 @@ func (r *sampleRun) sample() (*bench.Sample, error) {
 	if r.run.Verdict != report.Pass {
 		return bench.NewSample(r.run, nil)
 	}
-	var removed int64
+	var examined, removed int64
 	for _, t := range r.checked.Tables {
 		if schema.IsCleaned(t.Table) {
-			removed += t.Removed
+			examined, removed = examined+t.Before, removed+t.Removed
 		}
 	}
-	all := append(metrics(r.before, r.done, r.purged), bench.Rate("clean", removed, r.took), bench.Rate("settled", removed, r.settled), bench.Work("removed", removed),
+	all := append(metrics(r.before, r.done, r.purged), bench.Rate("clean", removed, r.took), bench.Rate("settled", removed, r.settled), bench.Work("examined", examined), bench.Work("removed", removed),
 		bench.Took("server-cpu", r.server), bench.Took("client-cpu", r.client),
 		bench.Size("server-peak", r.watched.serverPeak), bench.Size("client-peak", r.watched.clientPeak))
 	if b := r.result.Batches; b.Max > 0 {
@@ -295,8 +318,8 @@ func (r *sampleRun) sample() (*bench.Sample, error) {
 	for _, p := range r.result.Phases {
 		batches += p.Batches
 	}
-	if r.engine.Fixed && batches > 0 {
-		all = append(all, bench.Cost("batches", batches))
-	}
-	return bench.NewSample(r.run, all, bench.Series{Name: bench.Throughput, Unit: bench.RowRate, Points: r.watched.deleted})
+	all = append(all, r.counted(batches)...)
+	felt, series := r.beside.metrics()
+	series = append(series, bench.Series{Name: bench.Throughput, Unit: bench.RowRate, Points: r.watched.deleted})
+	return bench.NewSample(r.run, append(all, felt...), series...)
 }

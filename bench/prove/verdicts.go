@@ -1,0 +1,86 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/tokensweep/tokensweep/bench"
+	"github.com/tokensweep/tokensweep/report"
+)
+
+const serverCPU = "server-cpu-sec"
+
+// verdicts are what the gate says of each record.
+type verdicts struct {
+	base *bench.Record
+	all  []verdict
+}
+
+type verdict struct {
+	name       string
+	rates, cpu *bench.Gate // as bench gate judges by default, and by the server's CPU time
+}
+
+// judge adds a record.
+func (v *verdicts) judge(name string, newer *bench.Record) error {
+	o := bench.Options{Tolerance: bench.DefaultTolerance}
+	rates, err := bench.NewGate(v.base, newer, o)
+	if err != nil {
+		return err
+	}
+	o.Metrics = []string{serverCPU}
+	cpu, err := bench.NewGate(v.base, newer, o)
+	if err != nil {
+		return err
+	}
+	v.all = append(v.all, verdict{name, rates, cpu})
+	return nil
+}
+
+// conclude prints the verdicts and says whether those by the clock, which are what the
+// gate looks at unless it is told otherwise, are as they should be: both slow-downs
+// caught, and no failure where nothing changed. What could not be judged is counted by
+// itself: it is no false alarm, and no pass either.
+func (v *verdicts) conclude(w io.Writer) bool {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "record\tclean\tby the clock\tserver CPU\tby server CPU")
+	caught := true
+	clock, cpu := map[string]int{}, map[string]int{}
+	for _, one := range v.all {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", one.name, changed(one.rates, bench.CleanRate), one.rates.Verdict, changed(one.cpu, serverCPU), one.cpu.Verdict)
+		switch one.name {
+		case waits, works:
+			caught = caught && one.rates.Verdict == report.Fail
+		default:
+			clock[one.rates.Verdict]++
+			cpu[one.cpu.Verdict]++
+		}
+	}
+	table.Flush()
+	for _, one := range v.all {
+		for _, g := range []*bench.Gate{one.rates, one.cpu} {
+			if g.Verdict != report.Pass {
+				fmt.Fprintf(w, "%s: %s: %s\n", one.name, g.Verdict, strings.Join(g.Reasons, "; "))
+			}
+		}
+	}
+	fmt.Fprintf(w, "\nno change, by the clock: %s\nno change, by server CPU: %s\n", counts(clock), counts(cpu))
+	fmt.Fprintf(w, "slow-downs caught: %s; false alarms: %d by the clock, %d by server CPU\n", map[bool]string{true: "all", false: "not all"}[caught], clock[report.Fail], cpu[report.Fail])
+	return caught && clock[report.Fail] == 0
+}
+
+// changed is the change of a median, and how wide the new interval is.
+func changed(g *bench.Gate, key string) string {
+	for _, r := range g.Rulings {
+		if r.Metric.Key() == key {
+			return fmt.Sprintf("%s, %s", r.FormatDelta(), r.New.PlusMinus())
+		}
+	}
+	return "–"
+}
+
+func counts(of map[string]int) string {
+	return fmt.Sprintf("%d pass, %d inconclusive, %d fail", of[report.Pass], of[report.Inconclusive], of[report.Fail])
+}
