@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tokensweep/tokensweep/cleanup"
+	"github.com/tokensweep/tokensweep/cleanup/rebuild"
 	"github.com/tokensweep/tokensweep/cleanup/script"
 	"github.com/tokensweep/tokensweep/report"
 	"github.com/tokensweep/tokensweep/schema"
@@ -50,11 +51,11 @@ func (c Cleaned) Describe(ctx context.Context, t *Target, image *verify.Image, d
 
 // expect says what the engine was to do, and which tables a script made.
 func (c Cleaned) expect(ctx context.Context, t *Target, image *verify.Image) (e verify.Expect, made []schema.Table, err error) {
+	now, err := schema.Read(ctx, t.DB, t.Dialect, t.Schema)
+	if err != nil {
+		return e, nil, err
+	}
 	if c.Judge != nil {
-		now, err := schema.Read(ctx, t.DB, t.Dialect, t.Schema)
-		if err != nil {
-			return e, nil, err
-		}
 		e, made = c.Judge.Expect(t.Dialect, image.Found, now, true)
 	} else {
 		e = verify.Expect{Policy: c.Settings.Policy, Audit: c.Settings.Audit, ExtendedAudit: c.Settings.AuditMissing == cleanup.AuditExtend}
@@ -63,5 +64,36 @@ func (c Cleaned) expect(ctx context.Context, t *Target, image *verify.Image) (e 
 	if e.Incomplete {
 		e.Own = append(e.Own, cleanup.LedgerTable)
 	}
+	kept, err := rebuild.Look(ctx, t.DB, t.Dialect, now)
+	if err != nil {
+		return e, nil, err
+	}
+	if kept != nil {
+		e.Own = append(e.Own, kept.Own()...)
+	}
 	return e, made, nil
+}
+
+// Finish drops the old tables that a rebuild kept until now, and looks whether the
+// schema is as it was before then. It does nothing if none are kept; false says so.
+func (c Cleaned) Finish(ctx context.Context, t *Target, image *verify.Image, doc *report.Document, w cleanup.Watcher) (bool, error) {
+	now, err := schema.Read(ctx, t.DB, t.Dialect, t.Schema)
+	if err != nil {
+		return false, err
+	}
+	kept, err := rebuild.Look(ctx, t.DB, t.Dialect, now)
+	if err != nil || kept == nil {
+		return false, err
+	}
+	if err := rebuild.Finish(ctx, t.DB, t.Dialect, t.Schema, w); err != nil {
+		return true, err
+	}
+	if now, err = schema.Read(ctx, t.DB, t.Dialect, t.Schema); err != nil {
+		return true, err
+	}
+	for _, f := range verify.CheckSchema(image.Found, now, verify.Expect{}) {
+		doc.Verdict = report.Fail
+		doc.Findings = append(doc.Findings, describeFinding(f))
+	}
+	return true, nil
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/tokensweep/tokensweep/cleanup"
+	"github.com/tokensweep/tokensweep/cleanup/rebuild"
+	"github.com/tokensweep/tokensweep/dialect"
 	"github.com/tokensweep/tokensweep/dump"
 	"github.com/tokensweep/tokensweep/report"
 	"github.com/tokensweep/tokensweep/schema"
@@ -25,7 +27,9 @@ const DefaultSafePeriod = 2 * time.Hour
 type Scenario struct {
 	Options  // how to get the database; with a DSN, a schema of its own on that server
 	Settings cleanup.Settings
-	Engine   cleanup.Engine // nil is cleanup.Batch{}
+	// Engine removes; nil is cleanup.Batch{}. A rebuild keeps its old tables until the
+	// verdict, and is finished if that is pass.
+	Engine cleanup.Engine
 
 	// Seed fills the tables of Release, "" being schema.DefaultRelease. Its
 	// cut-off is that of Settings.
@@ -154,7 +158,7 @@ type scenarioRun struct {
 
 func newDocument(s Scenario, server Server) *report.Document {
 	return &report.Document{
-		Command: s.Command, Policy: string(s.Settings.Policy), CutOff: s.Settings.CutOff.UTC(), Engine: s.Engine.Name(),
+		Command: s.Command, Policy: string(s.Settings.Policy), CutOff: s.Settings.CutOff.UTC(), Audit: s.Settings.Audit, Engine: s.Engine.Name(),
 		Server: report.Server{Product: server.Product, Version: server.Version, Via: server.Via, Zone: server.Zone},
 	}
 }
@@ -274,7 +278,14 @@ func unknownChildren(p *cleanup.Plan) []string {
 // meet looks whether engine and database go together, and prepares to judge an
 // engine that follows a rule of its own.
 func (r *scenarioRun) meet(ctx context.Context) error {
-	if _, ours := r.Engine.(cleanup.Batch); !ours && r.target.Dialect.Name() == SQLite {
+	_, ours := r.Engine.(cleanup.Batch)
+	if e, ok := r.Engine.(rebuild.Engine); ok {
+		if _, able := r.target.Dialect.(dialect.Rebuilder); !able {
+			return &OptionError{Problem: fmt.Sprintf("engine rebuild is for MySQL and MariaDB, not for %s: use --db mysql or mariadb", r.target.Server.Product)}
+		}
+		e.Keep = true // until the verdict
+		r.Engine = e
+	} else if !ours && r.target.Dialect.Name() == SQLite {
 		return &OptionError{Problem: fmt.Sprintf("engine %s needs stored procedures, which SQLite has not: use --db mysql, mariadb or sqlserver", r.Engine.Name())}
 	}
 	var err error
@@ -336,9 +347,19 @@ func (r *scenarioRun) check(ctx context.Context) error {
 	r.doc.Stages = append(r.doc.Stages, report.NewStage("check", outcome.RowsRead, outcome.Seconds))
 	r.doc.NotCovered = notCovered(r.image)
 	if r.Dump == "" && r.result.Complete() {
-		return r.expectation(outcome)
+		if err := r.expectation(outcome); err != nil {
+			return err
+		}
 	}
-	return nil
+	if _, keeps := r.Engine.(rebuild.Engine); !keeps || r.doc.Verdict != report.Pass {
+		return nil // on another verdict both old and new are there, until all is thrown away
+	}
+	began := time.Now()
+	kept, err := done.Finish(ctx, r.target, r.image, r.doc, cleanup.Watcher{Log: r.Log})
+	if kept {
+		r.doc.Stages = append(r.doc.Stages, report.NewStage("finish", 0, time.Since(began).Seconds()))
+	}
+	return err
 }
 
 // expectation compares the outcome with what the seed says that it must be: a
@@ -373,7 +394,7 @@ func Describe(doc *report.Document, o *verify.Outcome, result *cleanup.Result) {
 		doc.Classes[string(class)] = n
 	}
 	for _, f := range o.Findings {
-		doc.Findings = append(doc.Findings, report.Finding{Class: string(f.Class), Table: f.Table, Count: f.Count, Samples: f.Samples, Detail: f.Detail})
+		doc.Findings = append(doc.Findings, describeFinding(f))
 	}
 	for _, t := range o.Tables {
 		p := report.Phase{Table: t.Table, Before: t.Before, Removed: t.Removed, Audited: t.Audited, Kept: t.Kept}
@@ -399,6 +420,10 @@ func Describe(doc *report.Document, o *verify.Outcome, result *cleanup.Result) {
 	if result != nil {
 		DescribeRun(doc, result)
 	}
+}
+
+func describeFinding(f verify.Finding) report.Finding {
+	return report.Finding{Class: string(f.Class), Table: f.Table, Count: f.Count, Samples: f.Samples, Detail: f.Detail}
 }
 
 // DescribeRun puts what an engine says of itself into a document.

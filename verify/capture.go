@@ -37,6 +37,9 @@ type Header struct {
 	Newest   int64            `json:"newest_created_ms"`
 }
 
+// CutOffs are the times at which the rows were judged.
+func (h Header) CutOffs() CutOffs { return CutOffs{At: h.CutOff, Official: h.Official} }
+
 // Image is the pre-image of a database: a hash of every row of every table, and
 // what each policy says about every token, code and CIBA request.
 type Image struct {
@@ -116,7 +119,8 @@ type CutOffs struct {
 	Official time.Time
 }
 
-func (o CutOffs) of(p token.Policy) time.Time {
+// Of is the one of a policy.
+func (o CutOffs) Of(p token.Policy) time.Time {
 	if p.Official() && !o.Official.IsZero() {
 		return o.Official
 	}
@@ -307,7 +311,7 @@ func judgeFor(d dialect.Dialect, l *layout, at CutOffs, newest *int64) judgeFunc
 		c, _ := l.table.Column(state)
 		var all []token.Judge
 		for _, p := range token.Policies() {
-			all = append(all, token.NewJudge(p, at.of(p), d.Collation(c.Collation)))
+			all = append(all, token.NewJudge(p, at.Of(p), d.Collation(c.Collation)))
 		}
 		return all
 	}

@@ -45,6 +45,15 @@ func (c *checker) compareSchemas(now *schema.Database) {
 	}
 }
 
+// CheckSchema compares definitions alone, as Check does, and reads no rows. The
+// findings are what differs, the worst first.
+func CheckSchema(before, now *schema.Database, e Expect) []Finding {
+	c := &checker{im: &Image{Header: Header{Found: before}}, expect: e, outcome: &Outcome{Classes: map[Class]int64{}}, findings: map[findingKey]*Finding{}}
+	c.compareSchemas(now)
+	c.conclude()
+	return c.outcome.Findings
+}
+
 func (c *checker) own(name string) bool {
 	return slices.ContainsFunc(slices.Concat(c.expect.Own, c.expect.Copies), func(o string) bool { return strings.EqualFold(o, name) })
 }

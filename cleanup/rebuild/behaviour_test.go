@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -238,18 +239,43 @@ func writersFrom(t *testing.T, f *dbtest.Fixture, from string) {
 	require.Len(t, notes, 2*len(written[0]), "a trigger ran twice")
 }
 
-// TestInterrupted cancels a run among the copies: nothing has happened.
+// TestInterrupted cancels a run before and among the copies: nothing has happened.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, target *harness.Target) {
 		f := furnished(t, target)
 		before, w := definitions(t, target), startWatch(t, target, documented())
-		ctx, cancel := context.WithCancel(t.Context())
-		result, err := rebuild.Engine{Hook: once("index", cancel)}.Clean(ctx, f.DB, f.Plan(token.Documented), logging(t))
+		for _, step := range []string{"check", "try", "index", "count"} {
+			ctx, cancel := context.WithCancel(t.Context())
+			result, err := rebuild.Engine{Hook: once(step, cancel)}.Clean(ctx, f.DB, f.Plan(token.Documented), logging(t))
+			require.NoError(t, err)
+			require.Equal(t, "an interruption", result.Stopped)
+			require.Equal(t, before, definitions(t, target))
+			w.requireUntouched(t)
+		}
+	})
+}
+
+// TestTimeLimit lets the time run out while indexes are built.
+func TestTimeLimit(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, target *harness.Target) {
+		f := furnished(t, target)
+		before, w := definitions(t, target), startWatch(t, target, documented())
+		const limit = 500 * time.Millisecond
+		over := time.After(limit + 50*time.Millisecond)
+		short := rebuild.Engine{MaxDuration: limit, Hook: once("index", func() { <-over })}
+		result, err := short.Clean(t.Context(), f.DB, f.Plan(token.Documented), logging(t))
 		require.NoError(t, err)
-		require.Equal(t, "an interruption", result.Stopped)
+		require.Equal(t, "the time limit of 500ms", result.Stopped)
 		require.Equal(t, before, definitions(t, target))
 		w.requireUntouched(t)
+
+		long := rebuild.Engine{MaxDuration: time.Hour}
+		result, err = long.Clean(t.Context(), f.DB, f.Plan(token.Documented), logging(t))
+		require.NoError(t, err)
+		require.True(t, result.Complete())
+		w.requirePass(t)
 	})
 }
 
@@ -262,11 +288,11 @@ func TestKeptFinishedAndUndone(t *testing.T) {
 			_, err := rebuild.Engine{Keep: true}.Clean(t.Context(), f.DB, plan(t, target, documented()), logging(t))
 			require.NoError(t, err)
 			_, err = rebuild.Engine{Resume: true}.Clean(t.Context(), f.DB, plan(t, target, documented()), logging(t))
-			requireRefusal(t, err, "are still kept", "finish it")
+			requireRefusal(t, err, "are kept", "rebuild finish", "rebuild undo")
 		}
 		keep()
 		f.Insert(schema.AccessTokenScope, dbtest.Row{"TOKEN_ID": "c", "TOKEN_SCOPE": "late"})
-		requireRefusal(t, rebuild.Undo(t.Context(), f.DB, f.Dialect, f.Schema, false, logging(t)), schema.AccessTokenScope+" were written since", "by force")
+		requireRefusal(t, rebuild.Undo(t.Context(), f.DB, f.Dialect, f.Schema, false, logging(t)), schema.AccessTokenScope+" were written since", "--force")
 		f.Exec("DELETE FROM " + schema.AccessTokenScope + " WHERE TOKEN_SCOPE = 'late'")
 		require.NoError(t, rebuild.Undo(t.Context(), f.DB, f.Dialect, f.Schema, false, logging(t)))
 		require.Equal(t, before, definitions(t, target))

@@ -155,9 +155,11 @@ func (r *run) fill(ctx context.Context) error {
 			s := <-free
 			defer func() { free <- s }()
 			r.hook("copy " + t.Name)
+			began := time.Now()
 			if err := r.copyRows(ctx, s, t); err != nil {
 				return fmt.Errorf("copying %s: %w", t.Name, err)
 			}
+			r.log("%s: %d of %d rows copied in %.1f s", t.Name, t.written, t.rows, time.Since(began).Seconds())
 			close(t.copied)
 			return nil
 		})
@@ -292,6 +294,7 @@ func (r *run) copyAudit(ctx context.Context, s *session) error {
 		}
 	}
 	r.audited = t.removable
+	r.log("%d rows copied to %s", r.audited, j.Table)
 	return nil
 }
 
@@ -335,9 +338,11 @@ func (r *run) indexAll(ctx context.Context) error {
 			s := <-r.free
 			defer func() { r.free <- s }()
 			r.hook("index " + t.Name)
+			began := time.Now()
 			if err := s.run(ctx, r.d.Complete(t.Fresh, indexes, t.text.NextID)); err != nil {
 				return fmt.Errorf("building the indexes of %s: %w", t.Name, err)
 			}
+			r.log("%s: %d indexes built in %.1f s", t.Name, len(indexes), time.Since(began).Seconds())
 			return nil
 		})
 	}

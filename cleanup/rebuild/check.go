@@ -22,8 +22,16 @@ func (r *run) grants() string { return r.d.Grant(privileges, r.schema, "*") }
 
 // check refuses what a rebuild cannot do. It changes nothing.
 func (r *run) check(ctx context.Context) error {
+	if err := r.checkQuietly(ctx); err != nil {
+		return err
+	}
+	return r.checkUse(ctx)
+}
+
+// checkQuietly is what of it nobody notices who uses the tables.
+func (r *run) checkQuietly(ctx context.Context) error {
 	for _, do := range []func(context.Context) error{
-		r.checkPlan, r.checkConnections, r.checkServer, r.checkTables, r.checkKeys, r.readDefinitions, r.checkTriggers, r.checkAudit, r.checkRoom, r.checkUse,
+		r.checkPlan, r.checkConnections, r.checkServer, r.checkTables, r.checkKeys, r.readDefinitions, r.checkTriggers, r.checkAudit, r.checkRoom,
 	} {
 		if err := do(ctx); err != nil {
 			return err
@@ -175,7 +183,7 @@ func (r *run) checkTriggers(context.Context) error {
 			switch {
 			case trigger.Event == "DELETE" && byHand[t.Name] && !r.SkipDeleteTriggers:
 				return cleanup.Refuse(fmt.Sprintf("trigger %s on %s wants to see each row that is deleted, and a rebuild deletes none", trigger.Name, t.Name),
-					"use --engine batch, or say that the trigger may be skipped", nil)
+					"use --engine batch, or say by --skip-delete-triggers that it need not see them", nil)
 			case !trigger.Plain():
 				return cleanup.Refuse(fmt.Sprintf("trigger %s on %s was written in the character set %s and is not plain ASCII", trigger.Name, t.Name, trigger.Charset),
 					"use --engine batch", nil)

@@ -27,6 +27,9 @@ type Engine struct {
 	// LockWait is how long other sessions may keep a table from the run before it
 	// gives up, in whole seconds. 0: 3 s.
 	LockWait time.Duration
+	// MaxDuration is how long a run may take until the new tables are in place. If
+	// they are not by then it is taken back, as one that is interrupted. 0: no limit.
+	MaxDuration time.Duration
 	// SkipDeleteTriggers allows tables with triggers that a DELETE would run. They
 	// do not run for rows that are left out of a copy; without this they are refused.
 	SkipDeleteTriggers bool
@@ -63,12 +66,20 @@ func (Engine) Name() string { return "rebuild" }
 func (e Engine) Clean(ctx context.Context, db *sql.DB, plan *cleanup.Plan, w cleanup.Watcher) (*cleanup.Result, error) {
 	d, ok := plan.Dialect.(dialect.Rebuilder)
 	if !ok {
-		return nil, cleanup.Refuse("rebuild is for MySQL and MariaDB so far", "use --engine batch", nil)
+		return nil, unsupported()
+	}
+	if e.MaxDuration > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, e.MaxDuration, errTimeLimit)
+		defer cancel()
 	}
 	r := newRun(e, db, d, plan.Found.Name, w)
 	r.plan = plan
 	defer r.close()
 	resumed, err := r.start(ctx)
+	if err != nil && ctx.Err() != nil {
+		return r.stopped(ctx), nil
+	}
 	if err != nil {
 		return nil, classified(d, err)
 	}
@@ -79,6 +90,18 @@ func (e Engine) Clean(ctx context.Context, db *sql.DB, plan *cleanup.Plan, w cle
 		return r.result, r.reportNothing(ctx)
 	}
 	return r.rebuild(ctx)
+}
+
+var errTimeLimit = errors.New("the time limit is over")
+
+// stopped is the result of a run that ended before it changed anything.
+func (r *run) stopped(ctx context.Context) *cleanup.Result {
+	r.result.Stopped = "an interruption"
+	if errors.Is(context.Cause(ctx), errTimeLimit) {
+		r.result.Stopped = fmt.Sprintf("the time limit of %s", r.MaxDuration)
+	}
+	r.result.Ended = r.ended()
+	return r.result
 }
 
 // run is one call of Clean, Finish or Undo.
@@ -102,6 +125,7 @@ type run struct {
 	gate     *session      // without which the swap cannot happen
 	renaming bool
 	hooks    sync.Mutex
+	logs     sync.Mutex
 }
 
 func newRun(e Engine, db *sql.DB, d dialect.Rebuilder, in string, w cleanup.Watcher) *run {
@@ -129,6 +153,8 @@ func (r *run) hook(step string) {
 }
 
 func (r *run) log(format string, args ...any) {
+	r.logs.Lock()
+	defer r.logs.Unlock()
 	if r.watch.Log != nil {
 		r.watch.Log(format, args...)
 	}
@@ -146,13 +172,8 @@ func (r *run) start(ctx context.Context) (resumed bool, err error) {
 	if resumed, err = r.leftovers(ctx); resumed || err != nil {
 		return resumed, err
 	}
-	unfinished, err := cleanup.FindUnfinished(ctx, r.main().conn, r.d, r.found)
-	if err != nil {
+	if err := r.unfinished(ctx); err != nil {
 		return false, err
-	}
-	if unfinished != nil {
-		return false, cleanup.Refuse(fmt.Sprintf("run %s of the batch engine was interrupted", unfinished.RunID),
-			"finish it with --engine batch first, or give it up with --abandon-run", nil)
 	}
 	if err := r.choose(ctx); err != nil || len(r.tables) == 0 {
 		return false, err
@@ -162,7 +183,20 @@ func (r *run) start(ctx context.Context) (resumed bool, err error) {
 		return false, err
 	}
 	r.hook("try")
-	return false, r.try(ctx)
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	return false, r.try(context.WithoutCancel(ctx)) // it takes moments, and must not leave its table behind
+}
+
+// unfinished refuses beside an interrupted run of the batch engine.
+func (r *run) unfinished(ctx context.Context) error {
+	run, err := cleanup.FindUnfinished(ctx, r.main().conn, r.d, r.found)
+	if err == nil && run != nil {
+		err = cleanup.Refuse(fmt.Sprintf("run %s of the batch engine was interrupted", run.RunID),
+			"finish it with --engine batch first; --abandon-run gives it up, and starts another of that engine", nil)
+	}
+	return err
 }
 
 // step is one that may fail before the swap.
@@ -183,11 +217,9 @@ func (r *run) rebuild(ctx context.Context) (*cleanup.Result, error) {
 		switch {
 		case again != nil:
 			return r.result, &cleanup.Error{Problem: "the rebuild failed, and what it left could not be removed or finished", Kind: cleanup.Unavailable,
-				Cause: errors.Join(err, again), Remedy: "run again with resume: tables " + prefix + "… and " + JournalTable + " are left"}
+				Cause: errors.Join(err, again), Remedy: "run again with --resume: tables " + prefix + "… and " + JournalTable + " are left"}
 		case !swapped && ctx.Err() != nil:
-			r.result.Stopped = "an interruption"
-			r.result.Ended = r.ended()
-			return r.result, nil
+			return r.stopped(ctx), nil
 		case !swapped:
 			return nil, r.failure(err)
 		}
@@ -195,7 +227,7 @@ func (r *run) rebuild(ctx context.Context) (*cleanup.Result, error) {
 	}
 	if err := r.retryComplete(work); err != nil {
 		return r.result, &cleanup.Error{Problem: "the rows are gone, but the rebuild could not be brought to its end", Kind: cleanup.Unavailable, Cause: err,
-			Remedy: "run again with resume"}
+			Remedy: "run again with --resume"}
 	}
 	r.finishResult()
 	return r.result, nil

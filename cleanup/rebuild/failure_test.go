@@ -121,7 +121,7 @@ func TestCrashedAtEachStep(t *testing.T) {
 		if left {
 			_, err = rebuild.Engine{}.Clean(t.Context(), f.DB, w.plan(t), logging(t))
 			require.ErrorContains(t, err, "was interrupted")
-			require.ErrorContains(t, err, "run again with resume")
+			require.ErrorContains(t, err, "--resume")
 		}
 		result, err := rebuild.Engine{Resume: true}.Clean(t.Context(), f.DB, w.plan(t), logging(t))
 		require.NoError(t, err)
@@ -146,7 +146,7 @@ func TestUndoneAfterACrashAtEachStep(t *testing.T) {
 		case "check", "try", "journal":
 			requireRefusal(t, err, "has no rebuild to finish or to undo")
 		case "end":
-			requireRefusal(t, err, "is gone", "finish the rebuild instead")
+			requireRefusal(t, err, "is gone", "rebuild finish")
 			require.NoError(t, rebuild.Finish(t.Context(), f.DB, f.Dialect, f.Schema, logging(t)))
 			w.requirePass(t)
 			return

@@ -43,13 +43,8 @@ func (r *run) takeBackOnce(ctx context.Context) (swapped bool, err error) {
 	return false, r.discard(ctx)
 }
 
-// isSwapped looks at the tables: the RENAME moved all or none.
-func (r *run) isSwapped() bool {
-	if r.journal.state == swapped || r.journal.state == kept {
-		return true
-	}
-	return slices.ContainsFunc(r.journal.Tables, func(t *journalTable) bool { _, ok := r.found.Table(t.Old); return ok })
-}
+// isSwapped reports whether the new tables are in place.
+func (r *run) isSwapped() bool { return r.journal.stage(r.found).InPlace() }
 
 // discard removes everything of a rebuild that did not swap. It can be done again.
 func (r *run) discard(ctx context.Context) error {
@@ -141,7 +136,7 @@ func (r *run) complete(ctx context.Context) error {
 		if err := r.write(ctx, r.main(), kept); err != nil {
 			return err
 		}
-		r.log("the old tables are kept as %s…: finish or undo the rebuild", prefix+"old_")
+		r.log("the old tables are kept as %sold_…", prefix)
 		return nil
 	}
 	r.hook("drop")
@@ -328,17 +323,15 @@ func (r *run) leftovers(ctx context.Context) (resumed bool, err error) {
 		return false, r.strangers()
 	}
 	r.journal = j
-	done := r.isSwapped()
+	status, err := Look(ctx, r.main().conn, r.d, r.found)
+	if err != nil {
+		return false, err
+	}
+	status.AtWork = false // the lock is ours
+	done := status.Stage.InPlace()
 	switch {
-	case j.state == kept:
-		return false, cleanup.Refuse(fmt.Sprintf("the old tables of rebuild %s, started %s, are still kept as %sold_…", j.RunID, j.Started.Format(time.RFC3339), prefix),
-			"finish it, which drops them, or undo it", nil)
-	case !r.Resume && done:
-		return false, cleanup.Refuse(fmt.Sprintf("rebuild %s, started %s, was interrupted after the new tables were put in place; the old ones are %sold_…",
-			j.RunID, j.Started.Format(time.RFC3339), prefix), "run again with resume, which brings it to its end", nil)
-	case !r.Resume:
-		return false, cleanup.Refuse(fmt.Sprintf("a rebuild, started %s, was interrupted before it changed anything; it left the tables %s… and %s",
-			j.Started.Format(time.RFC3339), prefix, JournalTable), "run again with resume, which drops them and starts over", nil)
+	case status.Stage == Kept || !r.Resume:
+		return false, status.Refusal()
 	case !done:
 		r.log("removing what rebuild %s left", j.RunID)
 		if err := r.discard(ctx); err != nil {
@@ -350,8 +343,7 @@ func (r *run) leftovers(ctx context.Context) (resumed bool, err error) {
 	}
 	if r.plan != nil && (j.Policy != r.plan.Policy || !j.CutOff.Equal(r.plan.CutOff) || (j.Audit != nil) != r.plan.Audit && removedTokens(j)) {
 		return false, cleanup.Refuse(fmt.Sprintf("rebuild %s was interrupted and has other settings than this run: policy %s, cut-off %s",
-			j.RunID, j.Policy, j.CutOff.Format(time.RFC3339)),
-			"finish it with those settings first", nil)
+			j.RunID, j.Policy, j.CutOff.Format(time.RFC3339)), "finish it with those settings first, or by tokensweep rebuild finish", nil)
 	}
 	r.log("bringing rebuild %s to its end", j.RunID)
 	if err := r.retryComplete(context.WithoutCancel(ctx)); err != nil {
@@ -364,13 +356,11 @@ func (r *run) leftovers(ctx context.Context) (resumed bool, err error) {
 
 func removedTokens(j *journal) bool { return len(j.Phases) > 0 && j.Phases[0].Removed > 0 }
 
-// strangers are tables with names of ours that no journal knows.
+// strangers refuses tables with names of ours that no journal knows.
 func (r *run) strangers() error {
-	for _, t := range r.found.Tables {
-		if strings.HasPrefix(t.Name, prefix) || strings.Contains(t.Name, prefix+"gate_") {
-			return cleanup.Refuse(fmt.Sprintf("schema %s has a table %s, as a rebuild makes them, and no %s that tells of it", r.schema, t.Name, JournalTable),
-				"look at it, and drop it if nobody needs it", nil)
-		}
+	for _, name := range strangers(r.found) {
+		return cleanup.Refuse(fmt.Sprintf("schema %s has a table %s, as a rebuild makes them, and no %s that tells of it", r.schema, name, JournalTable),
+			"look at it, and drop it if nobody needs it", nil)
 	}
 	return nil
 }
@@ -384,7 +374,7 @@ func Finish(ctx context.Context, db *sql.DB, d dialect.Dialect, schemaName strin
 	}
 	defer r.close()
 	if !r.isSwapped() {
-		return cleanup.Refuse("the rebuild had not put its tables in place", "run again with resume, or undo it", nil)
+		return cleanup.Refuse("the rebuild had not put its tables in place", "clean --engine rebuild --resume starts over, tokensweep rebuild undo drops what is left", nil)
 	}
 	return r.retryComplete(context.WithoutCancel(ctx))
 }
@@ -393,7 +383,7 @@ func Finish(ctx context.Context, db *sql.DB, d dialect.Dialect, schemaName strin
 func takeUp(ctx context.Context, db *sql.DB, d dialect.Dialect, schemaName string, w cleanup.Watcher) (*run, error) {
 	rebuilder, ok := d.(dialect.Rebuilder)
 	if !ok {
-		return nil, cleanup.Refuse("rebuild is for MySQL and MariaDB so far", "use --engine batch", nil)
+		return nil, unsupported()
 	}
 	r := newRun(Engine{}, db, rebuilder, schemaName, w)
 	err := r.connect(ctx)

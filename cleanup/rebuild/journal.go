@@ -153,16 +153,16 @@ func (r *run) write(ctx context.Context, s *session, state string) error {
 
 // readJournal returns nil if there is no rebuild to take up. A table without a row
 // is what is left when a run stopped between making the two.
-func (r *run) readJournal(ctx context.Context) (*journal, error) {
-	table, ok := r.found.Table(JournalTable)
+func readJournal(ctx context.Context, db schema.Querier, d dialect.Dialect, found *schema.Database) (*journal, error) {
+	table, ok := found.Table(JournalTable)
 	if !ok {
 		return nil, nil
 	}
 	if !table.Has("RUN_ID", "STATE", "AUDITED", "DETAIL", "WRITTEN_AT") {
-		return nil, cleanup.Refuse(fmt.Sprintf("schema %s has a table %s that tokensweep did not make", r.schema, table.Name),
+		return nil, cleanup.Refuse(fmt.Sprintf("schema %s has a table %s that tokensweep did not make", found.Name, table.Name),
 			"rename it, or clean another schema; it was not touched", nil)
 	}
-	rows, err := r.main().texts(ctx, dialect.Text("SELECT STATE, DETAIL FROM ", r.d.Table(JournalTable)))
+	rows, err := texts(ctx, db, dialect.Text("SELECT STATE, DETAIL FROM ", d.Quote(found.Name), ".", d.Quote(JournalTable)))
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", JournalTable, err)
 	}
@@ -174,4 +174,8 @@ func (r *run) readJournal(ctx context.Context) (*journal, error) {
 		j.state = rows[0][0]
 	}
 	return j, nil
+}
+
+func (r *run) readJournal(ctx context.Context) (*journal, error) {
+	return readJournal(ctx, r.main().conn, r.d, r.found)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tokensweep/tokensweep/cleanup"
 	"github.com/tokensweep/tokensweep/dialect"
+	"github.com/tokensweep/tokensweep/schema"
 )
 
 // patience is how long sessions of ours may take to go, and how long statements
@@ -88,7 +89,11 @@ func (s *session) number(ctx context.Context, q dialect.SQL) (n int64, found boo
 
 // texts reads rows of text.
 func (s *session) texts(ctx context.Context, q dialect.SQL) ([][]string, error) {
-	rows, err := s.conn.QueryContext(ctx, q.Text, q.Args...)
+	return texts(ctx, s.conn, q)
+}
+
+func texts(ctx context.Context, db schema.Querier, q dialect.SQL) ([][]string, error) {
+	rows, err := db.QueryContext(ctx, q.Text, q.Args...)
 	if err != nil {
 		return nil, err
 	}

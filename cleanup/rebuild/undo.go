@@ -37,7 +37,7 @@ func (r *run) swapBack(ctx context.Context, force bool) error {
 		if _, there, err := r.main().number(ctx, r.exists(t.Old)); err != nil {
 			return err
 		} else if !there {
-			return cleanup.Refuse(fmt.Sprintf("the old table of %s is gone", t.Name), "finish the rebuild instead", nil)
+			return cleanup.Refuse(fmt.Sprintf("the old table of %s is gone", t.Name), "finish it instead: tokensweep rebuild finish", nil)
 		}
 		back := &journalTable{Name: t.Name, Fresh: t.Old, Old: t.Fresh}
 		found, ok := r.found.Table(t.Name)
@@ -86,22 +86,36 @@ func (r *run) unwritten(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		var same []string
-		for _, c := range t.found.Columns {
-			if !slices.ContainsFunc(was.Nulled, func(name string) bool { return schema.SameName(name, c.Name) }) {
-				same = append(same, r.d.Quote(t.Fresh)+"."+r.d.Quote(c.Name)+" <=> "+r.d.Quote(t.Name)+"."+r.d.Quote(c.Name))
-			}
-		}
+		same := r.sameRow(t, was)
 		_, other, err := r.main().number(ctx, dialect.Text("SELECT 1 FROM ", r.d.Quote(t.Name), " WHERE NOT EXISTS (SELECT 1 FROM ", r.d.Quote(t.Fresh),
-			" WHERE ", strings.Join(same, " AND "), ") LIMIT 1"))
+			" WHERE ", same, ") LIMIT 1"))
 		if err != nil {
 			return err
 		}
 		if count != was.Rows || other {
-			return cleanup.Refuse(fmt.Sprintf("rows of %s were written since the rebuild, and would be lost", t.Name), "finish the rebuild, or undo it by force", nil)
+			return cleanup.Refuse(fmt.Sprintf("rows of %s were written since the rebuild, and would be lost", t.Name),
+				"keep them by tokensweep rebuild finish, or lose them by tokensweep rebuild undo --force", nil)
 		}
 	}
 	return nil
+}
+
+// sameRow is true for a row of the old table that the one in place is a copy of, byte
+// for byte: a collation would take a change of case for none.
+func (r *run) sameRow(t *table, was *journalTable) string {
+	var same []string
+	for _, c := range t.found.Columns {
+		then, now := r.d.Quote(t.Fresh)+"."+r.d.Quote(c.Name), r.d.Quote(t.Name)+"."+r.d.Quote(c.Name)
+		equal := then + " <=> " + now
+		if c.Collation != "" {
+			equal += " AND " + r.d.Exact(then) + " <=> " + r.d.Exact(now)
+		}
+		if slices.ContainsFunc(was.Nulled, func(name string) bool { return schema.SameName(name, c.Name) }) {
+			equal = "(" + now + " IS NULL OR " + equal + ")"
+		}
+		same = append(same, equal)
+	}
+	return strings.Join(same, " AND ")
 }
 
 // prepareOld gives the old tables the keys and triggers again that the swap took.

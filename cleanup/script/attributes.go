@@ -177,6 +177,9 @@ func (f *File) Set(name, value string) error {
 	return f.problem(f.set(name, value))
 }
 
+// Has reports whether Set would find the attribute.
+func (f *File) Has(name string) bool { return len(f.matching(name)) > 0 }
+
 func (f *File) set(name, value string) error {
 	all := f.matching(name)
 	switch {
