@@ -30,7 +30,7 @@ The record goes to --out, for bench compare, bench gate and bench report.`,
 	}
 	c.RunE = func(c *cobra.Command, _ []string) error { return run.run(c) }
 	run.add(c.Flags())
-	c.AddCommand(newBenchCompare(), newBenchGate(), newBenchReport())
+	c.AddCommand(newBenchCompare(), newBenchGate(), newBenchBaseline(), newBenchReport(), newBenchEstimate())
 	return c
 }
 
@@ -93,6 +93,8 @@ func benchProblem(err error) error {
 		fingerprint *bench.FingerprintError
 	)
 	switch {
+	case errors.As(err, &fingerprint) && fingerprint.Exact:
+		return usage("%v\nmeasure the same data and task again, or renew the baseline (tokensweep bench baseline)", err)
 	case errors.As(err, &fingerprint):
 		return usage("%v\nmeasure both on the same machine, server and data, or compare them all the same with --force", err)
 	case errors.As(err, &file), errors.As(err, &option):
@@ -145,6 +147,7 @@ func newBenchGate() *cobra.Command {
 	var (
 		statistics statisticsFlags
 		baseline   string
+		exact      bool
 	)
 	c := &cobra.Command{
 		Use:   "gate --baseline FILE NEW",
@@ -152,7 +155,13 @@ func newBenchGate() *cobra.Command {
 		Long: `gate fails (exit 1) if a metric got worse significantly and by more than the
 tolerance, if an exact counter got worse by more than the tolerance, or if a run
 was verified to be wrong. Too few samples or too much noise are inconclusive
-(exit 4), never a pass.`,
+(exit 4), never a pass.
+
+Speed is judged only between equal machines, servers, data and tasks. --exact judges
+counters instead: what an engine sends, and what the server writes for it. They do
+not depend on the machine, so that only product, data, task and scripts have to be
+equal. Where the server's version or settings differ, what it does by itself
+(handler-...) is not judged, and the text says so.`,
 		Args: words(1, 1, "one file beside --baseline"),
 	}
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -163,6 +172,7 @@ was verified to be wrong. Too few samples or too much noise are inconclusive
 		if err != nil {
 			return err
 		}
+		o.Exact = exact
 		records, err := readRecords([]string{baseline, args[0]})
 		if err != nil {
 			return err
@@ -180,8 +190,41 @@ was verified to be wrong. Too few samples or too much noise are inconclusive
 		return nil
 	}
 	c.Flags().StringVar(&baseline, "baseline", "", "the record to judge against")
+	c.Flags().BoolVar(&exact, "exact", false, "judge exact counters only, on any machine")
 	statistics.add(c.Flags(), "the rates and the exact counters")
 	statistics.addGate(c.Flags())
+	return c
+}
+
+func newBenchBaseline() *cobra.Command {
+	var out string
+	c := &cobra.Command{
+		Use:   "baseline RECORD --out FILE",
+		Short: "Store what bench gate --exact needs of a record",
+		Long: `baseline takes the exact counters out of a record, without speeds and series, so
+that a stored baseline is small and its changes can be read. It refuses a record
+that can be none: a run that is not verified, a counter that varies, or an engine
+that does not send the same statements each time (batch:N and procedure:N do).`,
+		Args: words(1, 1, "one file beside --out"),
+	}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if out == "" {
+			return usage("--out is missing: name the file to write")
+		}
+		records, err := readRecords(args)
+		if err != nil {
+			return err
+		}
+		kept, err := records[0].ForExact()
+		if err != nil {
+			return benchProblem(err)
+		}
+		if err := toFile(out, kept.WriteJSON); err != nil {
+			return usage("%v", err)
+		}
+		return nil
+	}
+	c.Flags().StringVar(&out, "out", "", "file to write")
 	return c
 }
 

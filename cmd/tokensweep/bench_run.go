@@ -3,15 +3,14 @@ package main
 import (
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/tokensweep/tokensweep/bench"
+	"github.com/tokensweep/tokensweep/bench/load"
 	"github.com/tokensweep/tokensweep/bench/measure"
-	"github.com/tokensweep/tokensweep/cleanup/script"
 	"github.com/tokensweep/tokensweep/harness"
 )
 
@@ -23,68 +22,40 @@ type benchRunFlags struct {
 	data      seedFlags
 	engines   []string
 	rounds    int
+	load      float64
+	quiet     time.Duration
 	out, text string
 }
 
 func (f *benchRunFlags) add(fs *pflag.FlagSet) {
-	fs.StringArrayVar(&f.engines, "engines", nil, "engines to measure, with commas or repeated: batch, batch:N (N keys a transaction), rebuild, procedure, script:FILE, 'command:PROGRAM ARGS'")
+	fs.StringArrayVar(&f.engines, "engines", nil, "engines to measure, with commas or repeated: batch, batch:N (N keys a transaction), batch:batch-time=1s:workers=2:binlog=minimal, rebuild, rebuild:workers=4, procedure, procedure:N, script:FILE, 'command:PROGRAM ARGS'")
 	fs.IntVar(&f.rounds, "rounds", 5, "runs of each engine; a verdict on a difference takes 6 or more")
+	fs.Float64Var(&f.load, "load", 0, "operations a second that users do beside each engine (validate, refresh, issue, revoke); their latencies are measured; 0: none")
+	fs.DurationVar(&f.quiet, "load-quiet", measure.DefaultQuiet, "how long the load first runs alone, to compare with")
 	fs.StringVar(&f.out, "out", "", "write the record as JSON to this file")
 	fs.StringVar(&f.text, "text", "", "write the record as Go benchmark text to this file")
 	fs.StringVar(&f.engine.call, "call", "", "procedure to call, if a script makes several and calls none")
-	fs.StringArrayVar(&f.engine.set, "set", nil, "name=value: change a configurable attribute of scripts; may be repeated")
+	fs.StringArrayVar(&f.engine.set, "set", nil, "name=value: change an attribute in those scripts that have it; may be repeated")
 	f.db.throwAway(fs)
 	f.policy.add(fs)
 	f.engine.add(fs)
+	f.engine.rebuilds.add(fs)
 	f.data.add(fs)
 }
 
-// names lists the engines: a command may hold commas, the others not.
-func (f *benchRunFlags) names() []string {
-	var all []string
-	for _, e := range f.engines {
-		if strings.HasPrefix(e, "command:") {
-			all = append(all, e)
-			continue
-		}
-		for _, name := range strings.Split(e, ",") {
-			if name = strings.TrimSpace(name); name != "" {
-				all = append(all, name)
-			}
-		}
+// traffic is the load beside the engines, and how long it runs alone.
+func (f *benchRunFlags) traffic(c *cobra.Command) (float64, time.Duration, error) {
+	switch {
+	case f.load != 0 && (load.Spec{Rate: f.load}).Validate() != nil:
+		return 0, 0, usage("--load %v: use up to %d operations a second, or 0 for none", f.load, load.MaxRate)
+	case f.load == 0 && c.Flags().Changed("load-quiet"):
+		return 0, 0, usage("--load-quiet is about the load: use it with --load")
+	case f.load == 0:
+		return 0, 0, nil
+	case f.quiet <= 0:
+		return 0, 0, usage("--load-quiet %s: use more than 0", f.quiet)
 	}
-	return all
-}
-
-// list makes the engines.
-func (f *benchRunFlags) list() ([]measure.Engine, error) {
-	var all []measure.Engine
-	for _, name := range f.names() {
-		flags := f.engine
-		flags.name = name
-		if size, ok := strings.CutPrefix(name, "batch:"); ok {
-			flags.name, flags.batch = "batch", size
-		}
-		if !strings.HasPrefix(name, "script:") {
-			flags.set, flags.call = nil, ""
-		}
-		engine, err := flags.choose(&f.db)
-		if err != nil {
-			return nil, err
-		}
-		m := measure.Engine{Name: name, Engine: engine, Fixed: flags.name == "batch" && flags.batch != "auto"}
-		if s, ok := engine.(script.Engine); ok {
-			m.Version = s.File.Hash()
-			if len(f.engine.set) > 0 {
-				m.Name += " " + strings.Join(f.engine.set, " ")
-			}
-		}
-		all = append(all, m)
-	}
-	if len(all) == 0 {
-		return nil, usage("--engines is missing: name what to measure, such as batch,script:FILE")
-	}
-	return all, nil
+	return f.load, f.quiet, nil
 }
 
 func (f *benchRunFlags) run(c *cobra.Command) error {
@@ -99,7 +70,11 @@ func (f *benchRunFlags) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	s := measure.Spec{Options: f.db.options(c), Engines: engines, Rounds: f.rounds, Tool: "tokensweep " + version(), Release: f.data.release}
+	rate, quiet, err := f.traffic(c)
+	if err != nil {
+		return err
+	}
+	s := measure.Spec{Options: f.db.options(c), Engines: engines, Load: rate, Quiet: quiet, Rounds: f.rounds, Tool: "tokensweep " + version(), Release: f.data.release}
 	if s.Settings, err = f.engine.settings(c, p, cutOff); err != nil {
 		return err
 	}

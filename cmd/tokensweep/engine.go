@@ -9,7 +9,6 @@ import (
 
 	"github.com/tokensweep/tokensweep/cleanup"
 	"github.com/tokensweep/tokensweep/cleanup/command"
-	"github.com/tokensweep/tokensweep/cleanup/rebuild"
 	"github.com/tokensweep/tokensweep/cleanup/script"
 	"github.com/tokensweep/tokensweep/harness"
 	"github.com/tokensweep/tokensweep/schema"
@@ -19,6 +18,12 @@ import (
 // choose returns the engine that --engine names. A script also says what kind
 // of database it is for, which settles --db auto.
 func (f *engineFlags) choose(db *databaseFlags) (cleanup.Engine, error) {
+	if err := f.rebuilds.only(f.name); err != nil {
+		return nil, err
+	}
+	if f.name != "batch" && f.name != "rebuild" && (f.workers != 0 || f.binlog != "") {
+		return nil, usage("--workers is for --engine batch and rebuild, --binlog-row-image for batch: leave them out")
+	}
 	if path, ok := strings.CutPrefix(f.name, "script:"); ok {
 		file, err := f.script(path, productFor(path, db))
 		if err != nil {
@@ -44,7 +49,7 @@ func (f *engineFlags) choose(db *databaseFlags) (cleanup.Engine, error) {
 	case "batch":
 		return f.engine()
 	case "rebuild":
-		return rebuild.Engine{}, nil
+		return f.rebuild()
 	case "procedure":
 		return f.procedure()
 	}

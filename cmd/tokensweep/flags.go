@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/tokensweep/tokensweep/cleanup"
+	"github.com/tokensweep/tokensweep/cleanup/rebuild"
 	"github.com/tokensweep/tokensweep/harness"
 	"github.com/tokensweep/tokensweep/report"
 	"github.com/tokensweep/tokensweep/schedule"
@@ -124,7 +125,13 @@ type engineFlags struct {
 	target, maxDuration time.Duration
 	throttleLog         int
 	abandon, dryRun     bool
+	workers             int
+	binlog              string
+	rebuilds            rebuildFlags
 }
+
+// maxWorkers is more than any server is quicker with.
+const maxWorkers = 64
 
 func (f *engineFlags) add(fs *pflag.FlagSet) {
 	fs.BoolVar(&f.audit, "audit", true, "copy removed tokens to "+schema.TokenAudit)
@@ -132,22 +139,44 @@ func (f *engineFlags) add(fs *pflag.FlagSet) {
 	fs.StringVar(&f.auditMissing, "audit-missing", "stop", "live columns with data that the audit table lacks: stop, extend or drop")
 	fs.StringVar(&f.batch, "batch", "auto", "keys that a transaction examines at most, or auto")
 	fs.DurationVar(&f.target, "batch-time", cleanup.DefaultTarget, "duration of a transaction that --batch auto aims at")
-	fs.DurationVar(&f.maxDuration, "max-duration", 0, "stop after the batch under way when this time is over (0: no limit)")
+	fs.IntVar(&f.workers, "workers", 0, fmt.Sprintf("sessions at work: --engine batch on MySQL and MariaDB, removing rows side by side (default 1); rebuild, copying tables (default %d)", rebuild.DefaultWorkers))
+	fs.StringVar(&f.binlog, "binlog-row-image", "", "--engine batch on MySQL and MariaDB: minimal writes only the keys of deleted rows to the binary log, where change capture and flashback miss the rest; takes a privilege (default: the server's setting)")
+	fs.DurationVar(&f.maxDuration, "max-duration", 0, "stop after the batch under way when this time is over; a rebuild is taken back if the new tables are not in place by then (0: no limit)")
 	fs.IntVar(&f.throttleLog, "throttle-log-percent", 0, "SQL Server: pause while the transaction log is fuller than this (1 to 99; 0: never)")
 	fs.BoolVar(&f.dryRun, "dry-run", false, "remove nothing, print exact counts")
 	fs.StringVar(&f.stopFile, "stop-file", "", "stop after the batch under way as soon as this file exists")
 }
 
+// own adds the choice of an engine, for a database of the user's.
+func (f *engineFlags) own(fs *pflag.FlagSet) {
+	fs.StringVar(&f.name, "engine", "batch", "what removes the rows: batch (online), or rebuild (new tables, for a maintenance window; the old ones are kept)")
+	fs.BoolVar(&f.abandon, "abandon-run", false, "give an interrupted run of --engine batch up instead of going on with it")
+	f.rebuilds.add(fs)
+	f.rebuilds.own(fs)
+	f.add(fs)
+}
+
 // throwAway adds the choice of an engine, for databases that are made for the run.
 func (f *engineFlags) throwAway(fs *pflag.FlagSet) {
 	fs.StringVar(&f.name, "engine", "batch", "what removes the rows: batch (online), rebuild (new tables, for a maintenance window), procedure (ours, in the database), script:FILE (a clean-up script of yours, such as the vendor's), or 'command:PROGRAM ARGS'")
+	f.rebuilds.add(fs)
 	fs.StringVar(&f.call, "call", "", "procedure to call, if the script makes several and calls none")
 	fs.StringArrayVar(&f.set, "set", nil, "name=value: change a configurable attribute in the copy of the script that is run; may be repeated")
 	f.add(fs)
 }
 
 func (f *engineFlags) engine() (cleanup.Batch, error) {
-	b := cleanup.Batch{Target: f.target, MaxDuration: f.maxDuration, ThrottleLog: f.throttleLog, StopFile: f.stopFile, Abandon: f.abandon}
+	b := cleanup.Batch{Target: f.target, MaxDuration: f.maxDuration, ThrottleLog: f.throttleLog, StopFile: f.stopFile, Abandon: f.abandon, Workers: f.workers}
+	if f.workers < 0 || f.workers > maxWorkers {
+		return b, usage("--workers %d: use 1 to %d", f.workers, maxWorkers)
+	}
+	switch f.binlog {
+	case "":
+	case "minimal":
+		b.MinimalBinlog = true
+	default:
+		return b, usage("--binlog-row-image %q: use minimal, or leave it out", f.binlog)
+	}
 	if f.target <= 0 {
 		return b, usage("--batch-time %s: use more than 0", f.target)
 	}

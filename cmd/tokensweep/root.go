@@ -23,7 +23,7 @@ interrupted (the state is safe; the printed command goes on).`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usage("%v; see %s --help", err, c.CommandPath())
 	})
-	root.AddCommand(newRun(), newValidate(), newSeed(), newClean(), newProcedure(), newVerify(), newSchedule(), newBackup(), newRestore(), newBench(), newVersion())
+	root.AddCommand(newRun(), newValidate(), newSeed(), newClean(), newRebuild(), newProcedure(), newVerify(), newSchedule(), newBackup(), newRestore(), newBench(), newVersion())
 	root.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
 	positional(root)
 	return root
