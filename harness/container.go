@@ -50,6 +50,7 @@ while :; do
 	[ -e /tokensweep-frozen ] || cp -a "$data" /tokensweep-frozen
 	find "$data" -mindepth 1 -delete
 	cp -a /tokensweep-frozen/. "$data"
+	sync
 done
 `
 

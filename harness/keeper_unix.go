@@ -43,7 +43,7 @@ while :; do
 	wait "$server" && [ -e "$dir/` + rewindName + `" ] || break
 	kill "$leash"
 	[ -e "$dir/frozen" ] || cp -a "$dir/data" "$dir/frozen" || break
-	rm -rf "$dir/data" && cp -a "$dir/frozen" "$dir/data" || break
+	rm -rf "$dir/data" && cp -a "$dir/frozen" "$dir/data" && sync || break
 done
 exec >/dev/null 2>&1
 kill "$leash"
