@@ -196,6 +196,9 @@ func (r *sampleRun) close() {
 	if r.own != nil {
 		r.own.db.Close()
 	}
+	if r.watched != nil {
+		_ = r.watched.end() // clean returned what it failed with
+	}
 	r.beside.close()
 }
 
