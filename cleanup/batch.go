@@ -40,7 +40,7 @@ type Batch struct {
 	// the key range of its own. 0 or 1: one. More need a dialect.Sampler, and no Backup.
 	Workers int
 	// MinimalBinlog writes only the keys of deleted rows to the binary log. It takes a
-	// dialect.BinlogMinimizer, and the privilege to set a session's binlog_row_image.
+	// dialect.BinlogSetter, and the privilege to set a session's binlog_row_image.
 	MinimalBinlog bool
 
 	// Hook is called before each step of a batch: "begin", "audit", "backup" if there
@@ -142,7 +142,7 @@ func (r *run) checkOptions() error {
 	if pool := r.db.Stats().MaxOpenConnections; pool > 0 && pool < r.Workers {
 		return Refuse(fmt.Sprintf("%d workers need as many connections, and the pool has %d", r.Workers, pool), "allow more, or use fewer workers", nil)
 	}
-	if _, ok := r.d.(dialect.BinlogMinimizer); !ok && r.MinimalBinlog {
+	if _, ok := r.d.(dialect.BinlogSetter); !ok && r.MinimalBinlog {
 		return Refuse("a binary log is a thing of MySQL and MariaDB", "leave the option for it out", nil)
 	}
 	return nil

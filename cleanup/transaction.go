@@ -235,7 +235,7 @@ func (w *walker) connect(ctx context.Context) error {
 			return classified(w.d, fmt.Errorf("preparing the session (%s): %w", statement, err))
 		}
 	}
-	if d, ok := w.d.(dialect.BinlogMinimizer); ok && w.MinimalBinlog {
+	if d, ok := w.d.(dialect.BinlogSetter); ok && w.MinimalBinlog {
 		if _, err := conn.ExecContext(ctx, d.MinimizeBinlog()); err != nil {
 			return Refuse("this session cannot choose what goes to the binary log", "GRANT SESSION_VARIABLES_ADMIN (MariaDB: BINLOG ADMIN) ON *.* TO that user, "+
 				"or leave the full row image", err)

@@ -203,10 +203,12 @@ type Sampler interface {
 	Sample(table, key string, oneIn int64) SQL
 }
 
-// BinlogMinimizer is implemented by dialects of servers with a binary log of rows.
-type BinlogMinimizer interface {
+// BinlogSetter is implemented by dialects of servers with a binary log of rows.
+type BinlogSetter interface {
 	// MinimizeBinlog makes a session write the keys of deleted rows only.
 	MinimizeBinlog() string
+	// SkipBinlog makes a session write nothing to the log.
+	SkipBinlog() string
 }
 
 // Procedural is implemented by dialects in which a procedure can be made, see

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tokensweep/tokensweep/dialect"
+	"github.com/tokensweep/tokensweep/seed"
 )
 
 // Server describes where a target lives.
@@ -247,6 +248,12 @@ func newSchema(ctx context.Context, n node, collation string, o Options) (*Targe
 // those of DB. The caller closes it.
 func (t *Target) Connect(ctx context.Context, s Session) (*sql.DB, error) {
 	return t.node.connect(ctx, t.place, s)
+}
+
+// ForSeed is where package seed puts rows. What is thrown away with its server is kept
+// out of the binary log.
+func (t *Target) ForSeed() seed.Target {
+	return seed.Target{DB: t.DB, Dialect: t.Dialect, Schema: t.Schema, Unlogged: t.node.owned()}
 }
 
 // ConnectionString is the DSN (SQLite: path) with which another program reaches

@@ -222,9 +222,8 @@ func (r *scenarioRun) fill(ctx context.Context) error {
 }
 
 func (r *scenarioRun) seed(ctx context.Context) error {
-	target := seed.Target{DB: r.target.DB, Dialect: r.target.Dialect, Schema: r.target.Schema}
 	total := r.Seed.Tokens
-	_, err := seed.Fill(ctx, target, r.Release, "", r.Seed, seed.Options{Log: r.Log, Progress: func(done, _ int64) { r.progress("seed", total)(done) }})
+	_, err := seed.Fill(ctx, r.target.ForSeed(), r.Release, "", r.Seed, seed.Options{Log: r.Log, Progress: func(done, _ int64) { r.progress("seed", total)(done) }})
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package seed
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"fmt"
 	"strings"
 
@@ -17,6 +18,9 @@ type Target struct {
 	DB      *sql.DB
 	Dialect dialect.Dialect
 	Schema  string
+	// Unlogged keeps the rows out of the server's binary log, where it has one: for a
+	// server that is thrown away. It takes a privilege, of which root has enough.
+	Unlogged bool
 }
 
 // defaultCharset is what the vendor asks for. In a character set with several
@@ -159,6 +163,13 @@ func (t Target) onSession(ctx context.Context, work func(*sql.Conn) error) error
 	for _, statement := range t.Dialect.SessionSetup() {
 		if _, err := conn.ExecContext(ctx, statement); err != nil {
 			return fmt.Errorf("setting the session up (%s): %w", statement, err)
+		}
+	}
+	if d, ok := t.Dialect.(dialect.BinlogSetter); ok && t.Unlogged {
+		// Whoever gets this session next wants its work in the log.
+		defer conn.Raw(func(any) error { return driver.ErrBadConn })
+		if _, err := conn.ExecContext(ctx, d.SkipBinlog()); err != nil {
+			return fmt.Errorf("switching the session's binary log off: %w", err)
 		}
 	}
 	return work(conn)

@@ -352,3 +352,42 @@ func TestLoadFailsClearlyWhenTheServerGoes(t *testing.T) {
 	require.Error(t, err)
 	require.False(t, errors.Is(err, context.Canceled))
 }
+
+// TestUnloggedLeavesNoTrace: rows for a server that is thrown away stay out of its
+// binary log, and what its sessions do later does not.
+func TestUnloggedLeavesNoTrace(t *testing.T) {
+	t.Parallel()
+	for _, db := range []string{harness.MySQL, harness.MariaDB} {
+		t.Run(db, func(t *testing.T) {
+			t.Parallel()
+			target := harness.ForTest(t, harness.Options{DB: db, ServerArgs: []string{"--log-bin=on", "--server-id=7", "--binlog-format=ROW"}})
+			into := target.ForSeed()
+			require.True(t, into.Unlogged)
+			into.DB.SetMaxOpenConns(2)
+			logged := func() (total int64) {
+				rows, err := into.DB.QueryContext(t.Context(), "SHOW BINARY LOGS")
+				require.NoError(t, err)
+				defer rows.Close()
+				for rows.Next() {
+					var name, encrypted string
+					var size int64
+					dest := []any{&name, &size, &encrypted}
+					columns, err := rows.Columns()
+					require.NoError(t, err)
+					require.NoError(t, rows.Scan(dest[:len(columns)]...))
+					total += size
+				}
+				require.NoError(t, rows.Err())
+				return total
+			}
+			before := logged()
+			_, err := seed.Fill(t.Context(), into, release, "", spec(seed.Default, 2_000), seed.Options{})
+			require.NoError(t, err)
+			require.Less(t, logged()-before, int64(1000), "2,000 tokens with all that hangs on them have a megabyte")
+			before = logged()
+			_, err = into.DB.ExecContext(t.Context(), "DELETE FROM IDN_OAUTH2_ACCESS_TOKEN_SCOPE")
+			require.NoError(t, err)
+			require.Greater(t, logged()-before, int64(10_000))
+		})
+	}
+}

@@ -98,8 +98,7 @@ type lab struct {
 
 func (l *lab) run(ctx context.Context) (*bench.Record, error) {
 	l.Progress("seeding %d tokens", l.Seed.Tokens)
-	into := seed.Target{DB: l.target.DB, Dialect: l.target.Dialect, Schema: l.target.Schema}
-	if _, err := seed.Fill(ctx, into, l.Release, "", l.Seed, seed.Options{Log: l.Log}); err != nil {
+	if _, err := seed.Fill(ctx, l.target.ForSeed(), l.Release, "", l.Seed, seed.Options{Log: l.Log}); err != nil {
 		return nil, err
 	}
 	fingerprint, err := l.fingerprint(ctx)

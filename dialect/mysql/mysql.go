@@ -21,8 +21,8 @@ var (
 	_ dialect.RunLocker  = Dialect{}
 	_ dialect.SchemaUser = Dialect{}
 
-	_ dialect.Sampler         = Dialect{}
-	_ dialect.BinlogMinimizer = Dialect{}
+	_ dialect.Sampler      = Dialect{}
+	_ dialect.BinlogSetter = Dialect{}
 )
 
 // Name returns "mysql".
@@ -143,6 +143,9 @@ func (d Dialect) Sample(table, key string, oneIn int64) dialect.SQL {
 
 // MinimizeBinlog needs SESSION_VARIABLES_ADMIN on MySQL, BINLOG ADMIN on MariaDB.
 func (Dialect) MinimizeBinlog() string { return "SET SESSION binlog_row_image = 'MINIMAL'" }
+
+// SkipBinlog takes the same privileges.
+func (Dialect) SkipBinlog() string { return "SET SESSION sql_log_bin = 0" }
 
 // UseSchema is USE.
 func (d Dialect) UseSchema(name string) string { return "USE " + d.Quote(name) }
