@@ -19,7 +19,7 @@ type Arguments struct {
 	SafePeriod time.Duration
 	// CutOff is the cut-off itself, whole seconds.
 	CutOff time.Time
-	// Batch is how many keys a transaction examines. 0: the procedure's default.
+	// Batch is how many keys a transaction examines at most. 0: the procedure's default.
 	Batch int
 	// Sleep is the pause between batches, to the millisecond.
 	Sleep time.Duration

@@ -19,7 +19,7 @@ import (
 // again. It is for databases that are made for a run; on others install once, and
 // let the server call.
 type Engine struct {
-	Batch int           // keys that a transaction examines; 0: the procedure's default
+	Batch int           // keys that a transaction examines at most; 0: the procedure's default
 	Sleep time.Duration // between batches
 	// MaxDuration ends the run after the batch under way. 0: no limit.
 	MaxDuration time.Duration

@@ -48,6 +48,8 @@ func onServer(t *testing.T, db string) {
 		"refused by a trigger":            refusedByTrigger,
 		"refreshed between pick and lock": refreshed,
 		"becomes removable in a batch":    becomesRemovable,
+		"smaller batches":                 smallerBatches,
+		"a row alone":                     rowAlone,
 		"waits for a lock":                waitsForLock,
 		"two runs at once":                twoRuns,
 		"session killed":                  killed,
@@ -87,19 +89,28 @@ func seeded(t *testing.T, db, release string, mix seed.Mix, policy token.Policy,
 }
 
 // verified runs an engine between pre-image and check, and requires a pass.
-func verified(t *testing.T, target *harness.Target, e cleanup.Engine, plan *cleanup.Plan) *cleanup.Result {
+func verified(t *testing.T, target *harness.Target, e cleanup.Engine, plan *cleanup.Plan) (result *cleanup.Result) {
+	t.Helper()
+	judged(t, target, plan, func() {
+		var err error
+		result, err = e.Clean(t.Context(), target.DB, plan, cleanup.Watcher{Log: t.Logf})
+		require.NoError(t, err)
+	})
+	return result
+}
+
+// judged has every row accounted for that a clean-up by a plan finds, removes or leaves.
+func judged(t *testing.T, target *harness.Target, plan *cleanup.Plan, clean func()) {
 	t.Helper()
 	src := verify.Source{DB: target.DB, Dialect: target.Dialect, Schema: target.Schema}
 	image, err := verify.Capture(t.Context(), src, plan.CutOff)
 	require.NoError(t, err)
 	defer image.Close()
 	from := time.Now().UTC().Truncate(time.Second)
-	result, err := e.Clean(t.Context(), target.DB, plan, cleanup.Watcher{Log: t.Logf})
-	require.NoError(t, err)
+	clean()
 	outcome, err := verify.Check(t.Context(), src, image, verify.Expect{Policy: plan.Policy, Audit: plan.Audit, From: from, To: time.Now().UTC().Add(time.Second)})
 	require.NoError(t, err)
 	require.Equal(t, verify.Pass, outcome.Verdict, "%+v", outcome.Findings)
-	return result
 }
 
 // allCases judges every row of the ground truth.

@@ -25,8 +25,8 @@ const (
 // this package makes.
 const Mark = "made by tokensweep procedure"
 
-// DefaultBatch is the number of keys that a transaction examines unless a call says
-// otherwise; on SQL Server it is less if more would lock a whole table.
+// DefaultBatch is the number of keys that a transaction examines at most unless a call
+// says otherwise; on SQL Server it is less if more would lock a whole table.
 const DefaultBatch = 1000
 
 // Options are what a plan does not say.

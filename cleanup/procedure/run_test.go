@@ -3,7 +3,6 @@ package procedure_test
 import (
 	"errors"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -192,7 +191,7 @@ func refreshed(t *testing.T, db string) {
 	w := newWorld(t, db)
 	w.install()
 	s := w.session()
-	tx := w.hold("dead-13", "TOKEN_STATE = 'ACTIVE', TIME_CREATED = '"+strings.Replace(dbtest.At(7000), " ", "T", 1)+"'")
+	tx := w.hold("dead-13", live())
 	done := s.start(arguments(func(a *procedure.Arguments) { a.Batch = 100 }))
 	s.waits()
 	require.NoError(t, tx.Commit())
@@ -203,36 +202,6 @@ func refreshed(t *testing.T, db string) {
 	require.EqualValues(t, 1, w.Count(schema.AccessTokenScope, "TOKEN_ID = 'dead-13'"))
 	require.Zero(t, w.Count(audits, "TOKEN_ID = 'dead-13'"))
 	require.EqualValues(t, deadTokens-1, w.Count(audits, ""))
-}
-
-// becomesRemovable revokes a token behind the one for which the delete waits, when
-// the batch has been locked and copied. It must be taken back and done again.
-func becomesRemovable(t *testing.T, db string) {
-	w := newWorld(t, db)
-	w.install()
-	s := w.session()
-	// The scope is locked, on which the cascade waits.
-	tx, err := w.DB.BeginTx(t.Context(), nil)
-	require.NoError(t, err)
-	defer func() { _ = tx.Rollback() }()
-	_, err = tx.Exec("UPDATE " + w.Dialect.Table(schema.AccessTokenScope) + " SET TENANT_ID = 7 WHERE TOKEN_ID = 'dead-00'")
-	require.NoError(t, err)
-	done := s.start(arguments(func(a *procedure.Arguments) { a.Batch = 100 }))
-	s.waits()
-	w.Exec("UPDATE " + tokens + " SET TOKEN_STATE = 'REVOKED' WHERE TOKEN_ID = 'dead-27-but-live'")
-	require.NoError(t, tx.Commit())
-	result := <-done
-	require.NoError(t, result.err)
-	// A server whose DELETE reads rows as they were when it began leaves the token to the
-	// next run; others take the batch back. What is gone is audited, in any case.
-	gone := deadTokens + 1 - int(w.Count(tokens, "TOKEN_ID = 'dead-27-but-live'"))
-	require.EqualValues(t, gone, w.Count(audits, ""))
-	require.Equal(t, strconv.Itoa(gone), result.row["TOKENS_REMOVED"])
-	require.Equal(t, strconv.Itoa(gone), result.row["TOKENS_AUDITED"])
-	if w.mysql() {
-		require.Equal(t, deadTokens+1, gone)
-		require.Equal(t, "1", result.row["MISMATCHES"])
-	}
 }
 
 // waitsForLock has a batch run into its lock timeout before it gets the row.

@@ -43,7 +43,7 @@ func (w writer) phase(ph *cleanup.Phase) (phaseText, error) {
 	}
 	t.First = plain(dialect.First(w.d, dialect.Span{Table: ph.Table, Key: ph.Key}))
 	t.Next = plain(dialect.First(w.d, dialect.Span{Table: ph.Table, Key: ph.Key, After: through}))
-	t.Window = plain(dialect.SpanWindow(w.d, dialect.Span{Table: ph.Table, Key: ph.Key, From: from}, dialect.Text(w.d.Parameter("batch")), w.forecast(ph)))
+	t.Window = plain(dialect.SpanWindow(w.d, dialect.Span{Table: ph.Table, Key: ph.Key, From: from}, w.variable("size"), w.forecast(ph)))
 	for _, child := range ph.Children {
 		t.Children = append(t.Children, plain(w.d.DeleteVia(child.Path, where)))
 	}

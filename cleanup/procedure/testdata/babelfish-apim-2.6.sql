@@ -55,7 +55,7 @@ ALTER PROCEDURE [dbo].[TOKENSWEEP_CLEAN]
   @policy      VARCHAR(32)  = 'documented',  -- or 'strict'
   @safe_period INT          = 7200,          -- seconds that a token must have been over; NULL only with @cut_off
   @cut_off     DATETIME2(7) = NULL,          -- what ended before this time may go, UTC, whole seconds; NULL: now less @safe_period
-  @batch       INT          = 642,           -- keys that a transaction examines
+  @batch       INT          = 642,           -- keys that a transaction examines at most
   @sleep       DECIMAL(9,3) = 0,             -- seconds between batches
   @max_seconds INT          = 0,             -- stop after the batch in which this time is over; 0: no limit
   @audit       BIT          = 0,             -- copy removed tokens to the audit table
@@ -89,7 +89,7 @@ BEGIN
   DECLARE @run_id CHAR(32) = REPLACE(REPLACE(REPLACE(CONVERT(CHAR(19), @started, 120), '-', ''), ' ', ''), ':', '')
     + RIGHT('00' + CAST(DATEPART(MILLISECOND, @started) AS VARCHAR(3)), 3) + LEFT(REPLACE(CONVERT(CHAR(36), NEWID()), '-', ''), 15); -- sorts by time
   DECLARE @known INT, @keys BIGINT, @hits BIGINT, @locked BIGINT, @removed BIGINT;
-  DECLARE @attempts INT, @mismatches INT;
+  DECLARE @size BIGINT, @again BIT, @attempts INT, @mismatches INT = 0;
   DECLARE @deadlocks BIGINT = 0, @timeouts BIGINT = 0, @taken_back BIGINT = 0;
   DECLARE @tokens_from VARCHAR(255), @tokens_through VARCHAR(255);
   DECLARE @tokens_examined BIGINT = 0, @tokens_removed BIGINT = 0, @tokens_batches BIGINT = 0, @tokens_held BIGINT = 0;
@@ -231,6 +231,7 @@ BEGIN
     BEGIN
       IF @dry_run = 0
         UPDATE [dbo].[TOKENSWEEP_RUNS] SET STARTED_AT = CONVERT(CHAR(19), SYSUTCDATETIME(), 120) WHERE RUN_ID = @run_id AND PHASE = 'tokens';
+      SET @size = @batch;
       SET @tokens_from = (
         SELECT RTRIM([IDN_OAUTH2_ACCESS_TOKEN].[TOKEN_ID])
           FROM [dbo].[IDN_OAUTH2_ACCESS_TOKEN]
@@ -280,10 +281,9 @@ BEGIN
               FROM [dbo].[IDN_OAUTH2_ACCESS_TOKEN]
               WHERE [IDN_OAUTH2_ACCESS_TOKEN].[TOKEN_ID] >= @tokens_from
               ORDER BY [IDN_OAUTH2_ACCESS_TOKEN].[TOKEN_ID]
-              OFFSET 0 ROWS FETCH NEXT @batch ROWS ONLY) AS w) AS c (examined, removable, through);
-        SET @tokens_examined = @tokens_examined + @keys;
+              OFFSET 0 ROWS FETCH NEXT @size ROWS ONLY) AS w) AS c (examined, removable, through);
         SET @attempts = 0;
-        SET @mismatches = 0;
+        SET @again = 0;
         IF @dry_run = 1
         BEGIN
           SET @tokens_removed = @tokens_removed + @hits;
@@ -399,17 +399,21 @@ BEGIN
             SET @removed = @@ROWCOUNT;
             IF @removed <> @locked
             BEGIN
-              -- A row became removable after the others were locked: it would be gone without what belongs to it. The batch again.
+              -- A row became removable after the others were locked: it would be gone without what belongs to it. Half the keys are done in
+              -- half the time, so the chance for that falls with the square of their number.
               ROLLBACK TRANSACTION;
-              SET @mismatches = @mismatches + 1;
               SET @taken_back = @taken_back + 1;
+              SET @mismatches = CASE WHEN @keys > 1 THEN 0 ELSE @mismatches + 1 END;
               IF @mismatches >= 3
               BEGIN;
-                THROW 50001, N'tokensweep: a batch was rolled back 3 times: something changes tokens without pause, call again at a quieter time', 1;
+                THROW 50001, N'tokensweep: a row alone was rolled back 3 times in a row: something changes it without pause, call again at a quieter time', 1;
               END;
+              SET @size = CASE WHEN @keys > 1 THEN @keys / 2 ELSE 1 END;
+              SET @again = 1;
+              SET @hits = 0;
               CONTINUE;
             END;
-            UPDATE [dbo].[TOKENSWEEP_RUNS] SET EXAMINED = @tokens_examined, REMOVED = REMOVED + @removed,
+            UPDATE [dbo].[TOKENSWEEP_RUNS] SET EXAMINED = @tokens_examined + @keys, REMOVED = REMOVED + @removed,
               BATCHES = BATCHES + CASE WHEN @removed > 0 THEN 1 ELSE 0 END
             WHERE RUN_ID = @run_id AND PHASE = 'tokens';
             COMMIT TRANSACTION;
@@ -431,12 +435,18 @@ BEGIN
             SET @timeouts = @timeouts + CASE WHEN @error IN (1204, 1222) THEN 1 ELSE 0 END;
           END CATCH;
         END;
-        SET @tokens_from = (
-          SELECT RTRIM([IDN_OAUTH2_ACCESS_TOKEN].[TOKEN_ID])
-            FROM [dbo].[IDN_OAUTH2_ACCESS_TOKEN]
-            WHERE [IDN_OAUTH2_ACCESS_TOKEN].[TOKEN_ID] > @tokens_through
-            ORDER BY [IDN_OAUTH2_ACCESS_TOKEN].[TOKEN_ID]
-            OFFSET 0 ROWS FETCH NEXT 1 ROWS ONLY);
+        IF @again = 0
+        BEGIN
+          SET @tokens_examined = @tokens_examined + @keys;
+          SET @size = CASE WHEN 2 * @size < @batch THEN 2 * @size ELSE @batch END;
+          SET @mismatches = 0;
+          SET @tokens_from = (
+            SELECT RTRIM([IDN_OAUTH2_ACCESS_TOKEN].[TOKEN_ID])
+              FROM [dbo].[IDN_OAUTH2_ACCESS_TOKEN]
+              WHERE [IDN_OAUTH2_ACCESS_TOKEN].[TOKEN_ID] > @tokens_through
+              ORDER BY [IDN_OAUTH2_ACCESS_TOKEN].[TOKEN_ID]
+              OFFSET 0 ROWS FETCH NEXT 1 ROWS ONLY);
+        END;
       END;
       IF @dry_run = 0
         UPDATE [dbo].[TOKENSWEEP_RUNS] SET EXAMINED = @tokens_examined, ENDED_AT = CONVERT(CHAR(19), SYSUTCDATETIME(), 120),
@@ -449,6 +459,7 @@ BEGIN
     BEGIN
       IF @dry_run = 0
         UPDATE [dbo].[TOKENSWEEP_RUNS] SET STARTED_AT = CONVERT(CHAR(19), SYSUTCDATETIME(), 120) WHERE RUN_ID = @run_id AND PHASE = 'authorization codes';
+      SET @size = @batch;
       SET @codes_from = (
         SELECT RTRIM([IDN_OAUTH2_AUTHORIZATION_CODE].[CODE_ID])
           FROM [dbo].[IDN_OAUTH2_AUTHORIZATION_CODE]
@@ -505,10 +516,9 @@ BEGIN
               FROM [dbo].[IDN_OAUTH2_AUTHORIZATION_CODE]
               WHERE [IDN_OAUTH2_AUTHORIZATION_CODE].[CODE_ID] >= @codes_from
               ORDER BY [IDN_OAUTH2_AUTHORIZATION_CODE].[CODE_ID]
-              OFFSET 0 ROWS FETCH NEXT @batch ROWS ONLY) AS w) AS c (examined, removable, through);
-        SET @codes_examined = @codes_examined + @keys;
+              OFFSET 0 ROWS FETCH NEXT @size ROWS ONLY) AS w) AS c (examined, removable, through);
         SET @attempts = 0;
-        SET @mismatches = 0;
+        SET @again = 0;
         IF @dry_run = 1
         BEGIN
           SET @codes_removed = @codes_removed + @hits;
@@ -558,17 +568,21 @@ BEGIN
             SET @removed = @@ROWCOUNT;
             IF @removed <> @locked
             BEGIN
-              -- A row became removable after the others were locked: it would be gone without what belongs to it. The batch again.
+              -- A row became removable after the others were locked: it would be gone without what belongs to it. Half the keys are done in
+              -- half the time, so the chance for that falls with the square of their number.
               ROLLBACK TRANSACTION;
-              SET @mismatches = @mismatches + 1;
               SET @taken_back = @taken_back + 1;
+              SET @mismatches = CASE WHEN @keys > 1 THEN 0 ELSE @mismatches + 1 END;
               IF @mismatches >= 3
               BEGIN;
-                THROW 50001, N'tokensweep: a batch was rolled back 3 times: something changes tokens without pause, call again at a quieter time', 1;
+                THROW 50001, N'tokensweep: a row alone was rolled back 3 times in a row: something changes it without pause, call again at a quieter time', 1;
               END;
+              SET @size = CASE WHEN @keys > 1 THEN @keys / 2 ELSE 1 END;
+              SET @again = 1;
+              SET @hits = 0;
               CONTINUE;
             END;
-            UPDATE [dbo].[TOKENSWEEP_RUNS] SET EXAMINED = @codes_examined, REMOVED = REMOVED + @removed,
+            UPDATE [dbo].[TOKENSWEEP_RUNS] SET EXAMINED = @codes_examined + @keys, REMOVED = REMOVED + @removed,
               BATCHES = BATCHES + CASE WHEN @removed > 0 THEN 1 ELSE 0 END
             WHERE RUN_ID = @run_id AND PHASE = 'authorization codes';
             COMMIT TRANSACTION;
@@ -590,12 +604,18 @@ BEGIN
             SET @timeouts = @timeouts + CASE WHEN @error IN (1204, 1222) THEN 1 ELSE 0 END;
           END CATCH;
         END;
-        SET @codes_from = (
-          SELECT RTRIM([IDN_OAUTH2_AUTHORIZATION_CODE].[CODE_ID])
-            FROM [dbo].[IDN_OAUTH2_AUTHORIZATION_CODE]
-            WHERE [IDN_OAUTH2_AUTHORIZATION_CODE].[CODE_ID] > @codes_through
-            ORDER BY [IDN_OAUTH2_AUTHORIZATION_CODE].[CODE_ID]
-            OFFSET 0 ROWS FETCH NEXT 1 ROWS ONLY);
+        IF @again = 0
+        BEGIN
+          SET @codes_examined = @codes_examined + @keys;
+          SET @size = CASE WHEN 2 * @size < @batch THEN 2 * @size ELSE @batch END;
+          SET @mismatches = 0;
+          SET @codes_from = (
+            SELECT RTRIM([IDN_OAUTH2_AUTHORIZATION_CODE].[CODE_ID])
+              FROM [dbo].[IDN_OAUTH2_AUTHORIZATION_CODE]
+              WHERE [IDN_OAUTH2_AUTHORIZATION_CODE].[CODE_ID] > @codes_through
+              ORDER BY [IDN_OAUTH2_AUTHORIZATION_CODE].[CODE_ID]
+              OFFSET 0 ROWS FETCH NEXT 1 ROWS ONLY);
+        END;
       END;
       IF @dry_run = 0
         UPDATE [dbo].[TOKENSWEEP_RUNS] SET EXAMINED = @codes_examined, ENDED_AT = CONVERT(CHAR(19), SYSUTCDATETIME(), 120),

@@ -54,7 +54,7 @@ CREATE PROCEDURE `TOKENSWEEP_CLEAN` (
   p_policy      VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin,  -- 'documented' or 'strict'; NULL is 'documented'
   p_safe_period INT,           -- seconds that a token must have been over; NULL only with p_cut_off
   p_cut_off     DATETIME(6),   -- what ended before this time may go, UTC, whole seconds; NULL: now less p_safe_period
-  p_batch       INT,           -- keys that a transaction examines; NULL is 1000
+  p_batch       INT,           -- keys that a transaction examines at most; NULL is 1000
   p_sleep       DECIMAL(9,3),  -- seconds between batches; NULL is 0
   p_max_seconds INT,           -- stop after the batch in which this time is over; 0 or NULL: no limit
   p_audit       BOOLEAN,       -- copy removed tokens to the audit table; NULL is FALSE
@@ -71,7 +71,7 @@ BEGIN
     DEFAULT CONCAT(DATE_FORMAT(v_started, '%Y%m%d%H%i%s%f'), LEFT(REPLACE(UUID(), '-', ''), 12));
   DECLARE v_message, v_stopped VARCHAR(500) CHARACTER SET utf8mb4;
   DECLARE v_known, v_keys, v_hits, v_locked, v_removed BIGINT DEFAULT 0;
-  DECLARE v_attempts, v_mismatches INT DEFAULT 0;
+  DECLARE v_size, v_attempts, v_mismatches INT DEFAULT 0;
   DECLARE v_begun BOOLEAN DEFAULT FALSE;
   DECLARE v_deadlocks, v_timeouts, v_taken_back BIGINT DEFAULT 0;
   DECLARE v_tokens_from, v_tokens_through VARCHAR(255);
@@ -242,7 +242,7 @@ BEGIN
       IF NOT p_dry_run THEN
         UPDATE `TOKENSWEEP_RUNS` SET STARTED_AT = DATE_FORMAT(UTC_TIMESTAMP(), '%Y-%m-%d %H:%i:%s') WHERE RUN_ID = v_run_id AND PHASE = 'tokens';
       END IF;
-      SET v_tokens_from = NULL; -- and not by SET v = (SELECT …), which would lock the row
+      SET v_size = p_batch, v_tokens_from = NULL; -- and not by SET v = (SELECT …), which would lock the row
       SELECT `IDN_OAUTH2_ACCESS_TOKEN`.`TOKEN_ID`
         FROM `IDN_OAUTH2_ACCESS_TOKEN`
         ORDER BY `IDN_OAUTH2_ACCESS_TOKEN`.`TOKEN_ID`
@@ -287,14 +287,14 @@ BEGIN
             FROM `IDN_OAUTH2_ACCESS_TOKEN`
             WHERE `IDN_OAUTH2_ACCESS_TOKEN`.`TOKEN_ID` >= v_tokens_from
             ORDER BY `IDN_OAUTH2_ACCESS_TOKEN`.`TOKEN_ID`
-            LIMIT p_batch) AS w
+            LIMIT v_size) AS w
         INTO v_keys, v_hits, v_tokens_through;
-        SET v_tokens_examined = v_tokens_examined + v_keys, v_attempts = 0, v_mismatches = 0;
+        SET v_attempts = 0;
         IF p_dry_run THEN
           SET v_tokens_removed = v_tokens_removed + v_hits, v_hits = 0;
         END IF;
 
-        batch: WHILE v_hits > 0 DO
+        WHILE v_hits > 0 DO
           BEGIN
             -- A deadlock, a lock not had in time (1020 is MariaDB's word for a row that has changed): the batch again.
             DECLARE EXIT HANDLER FOR 1213, 1205, 1020
@@ -412,15 +412,17 @@ BEGIN
                     > 1000 * `IDN_OAUTH2_ACCESS_TOKEN`.`REFRESH_TOKEN_VALIDITY_PERIOD` THEN 1 ELSE 0 END ELSE 0 END = 1)));
             SET v_removed = ROW_COUNT();
             IF v_removed <> v_locked THEN
-              -- A row became removable after the others were locked: it would be gone without what belongs to it. The batch again.
+              -- A row became removable after the others were locked: it would be gone without what belongs to it. Half the keys are done in
+              -- half the time, so the chance for that falls with the square of their number.
               ROLLBACK;
-              SET v_mismatches = v_mismatches + 1, v_taken_back = v_taken_back + 1;
+              SET v_taken_back = v_taken_back + 1, v_mismatches = CASE WHEN v_keys > 1 THEN 0 ELSE v_mismatches + 1 END;
               IF v_mismatches >= 3 THEN
-                SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'tokensweep: a batch was rolled back 3 times: something changes tokens without pause, call again at a quieter time';
+                SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'tokensweep: a row alone was rolled back 3 times in a row: something changes it without pause, call again at a quieter time';
               END IF;
-              ITERATE batch;
+              SET v_size = GREATEST(1, v_keys DIV 2);
+              ITERATE tokens;
             END IF;
-            UPDATE `TOKENSWEEP_RUNS` SET EXAMINED = v_tokens_examined, REMOVED = REMOVED + v_removed, BATCHES = BATCHES + (v_removed > 0)
+            UPDATE `TOKENSWEEP_RUNS` SET EXAMINED = v_tokens_examined + v_keys, REMOVED = REMOVED + v_removed, BATCHES = BATCHES + (v_removed > 0)
             WHERE RUN_ID = v_run_id AND PHASE = 'tokens';
             COMMIT;
             SET v_tokens_removed = v_tokens_removed + v_removed, v_tokens_batches = v_tokens_batches + (v_removed > 0), v_hits = 0;
@@ -428,7 +430,8 @@ BEGIN
               SET v_stopped = 'a KILL QUERY';
             END IF;
           END;
-        END WHILE batch;
+        END WHILE;
+        SET v_tokens_examined = v_tokens_examined + v_keys, v_size = LEAST(p_batch, 2 * v_size), v_mismatches = 0;
         IF v_stopped IS NOT NULL THEN
           LEAVE tokens;
         END IF;
@@ -452,7 +455,7 @@ BEGIN
       IF NOT p_dry_run THEN
         UPDATE `TOKENSWEEP_RUNS` SET STARTED_AT = DATE_FORMAT(UTC_TIMESTAMP(), '%Y-%m-%d %H:%i:%s') WHERE RUN_ID = v_run_id AND PHASE = 'authorization codes';
       END IF;
-      SET v_codes_from = NULL; -- and not by SET v = (SELECT …), which would lock the row
+      SET v_size = p_batch, v_codes_from = NULL; -- and not by SET v = (SELECT …), which would lock the row
       SELECT `IDN_OAUTH2_AUTHORIZATION_CODE`.`CODE_ID`
         FROM `IDN_OAUTH2_AUTHORIZATION_CODE`
         ORDER BY `IDN_OAUTH2_AUTHORIZATION_CODE`.`CODE_ID`
@@ -504,14 +507,14 @@ BEGIN
             FROM `IDN_OAUTH2_AUTHORIZATION_CODE`
             WHERE `IDN_OAUTH2_AUTHORIZATION_CODE`.`CODE_ID` >= v_codes_from
             ORDER BY `IDN_OAUTH2_AUTHORIZATION_CODE`.`CODE_ID`
-            LIMIT p_batch) AS w
+            LIMIT v_size) AS w
         INTO v_keys, v_hits, v_codes_through;
-        SET v_codes_examined = v_codes_examined + v_keys, v_attempts = 0, v_mismatches = 0;
+        SET v_attempts = 0;
         IF p_dry_run THEN
           SET v_codes_removed = v_codes_removed + v_hits, v_hits = 0;
         END IF;
 
-        batch: WHILE v_hits > 0 DO
+        WHILE v_hits > 0 DO
           BEGIN
             -- A deadlock, a lock not had in time (1020 is MariaDB's word for a row that has changed): the batch again.
             DECLARE EXIT HANDLER FOR 1213, 1205, 1020
@@ -566,15 +569,17 @@ BEGIN
                   > 1000 * `IDN_OAUTH2_AUTHORIZATION_CODE`.`VALIDITY_PERIOD` THEN 1 ELSE 0 END ELSE 0 END = 1));
             SET v_removed = ROW_COUNT();
             IF v_removed <> v_locked THEN
-              -- A row became removable after the others were locked: it would be gone without what belongs to it. The batch again.
+              -- A row became removable after the others were locked: it would be gone without what belongs to it. Half the keys are done in
+              -- half the time, so the chance for that falls with the square of their number.
               ROLLBACK;
-              SET v_mismatches = v_mismatches + 1, v_taken_back = v_taken_back + 1;
+              SET v_taken_back = v_taken_back + 1, v_mismatches = CASE WHEN v_keys > 1 THEN 0 ELSE v_mismatches + 1 END;
               IF v_mismatches >= 3 THEN
-                SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'tokensweep: a batch was rolled back 3 times: something changes tokens without pause, call again at a quieter time';
+                SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'tokensweep: a row alone was rolled back 3 times in a row: something changes it without pause, call again at a quieter time';
               END IF;
-              ITERATE batch;
+              SET v_size = GREATEST(1, v_keys DIV 2);
+              ITERATE codes;
             END IF;
-            UPDATE `TOKENSWEEP_RUNS` SET EXAMINED = v_codes_examined, REMOVED = REMOVED + v_removed, BATCHES = BATCHES + (v_removed > 0)
+            UPDATE `TOKENSWEEP_RUNS` SET EXAMINED = v_codes_examined + v_keys, REMOVED = REMOVED + v_removed, BATCHES = BATCHES + (v_removed > 0)
             WHERE RUN_ID = v_run_id AND PHASE = 'authorization codes';
             COMMIT;
             SET v_codes_removed = v_codes_removed + v_removed, v_codes_batches = v_codes_batches + (v_removed > 0), v_hits = 0;
@@ -582,7 +587,8 @@ BEGIN
               SET v_stopped = 'a KILL QUERY';
             END IF;
           END;
-        END WHILE batch;
+        END WHILE;
+        SET v_codes_examined = v_codes_examined + v_keys, v_size = LEAST(p_batch, 2 * v_size), v_mismatches = 0;
         IF v_stopped IS NOT NULL THEN
           LEAVE codes;
         END IF;

@@ -55,7 +55,7 @@ ALTER PROCEDURE [dbo].[TOKENSWEEP_CLEAN]
   @policy      VARCHAR(32)  = 'documented',  -- or 'strict'
   @safe_period INT          = 7200,          -- seconds that a token must have been over; NULL only with @cut_off
   @cut_off     DATETIME2(7) = NULL,          -- what ended before this time may go, UTC, whole seconds; NULL: now less @safe_period
-  @batch       INT          = 281,           -- keys that a transaction examines
+  @batch       INT          = 281,           -- keys that a transaction examines at most
   @sleep       DECIMAL(9,3) = 0,             -- seconds between batches
   @max_seconds INT          = 0,             -- stop after the batch in which this time is over; 0: no limit
   @audit       BIT          = 1,             -- copy removed tokens to the audit table
@@ -89,7 +89,7 @@ BEGIN
   DECLARE @run_id CHAR(32) = REPLACE(REPLACE(REPLACE(CONVERT(CHAR(19), @started, 120), '-', ''), ' ', ''), ':', '')
     + RIGHT('00' + CAST(DATEPART(MILLISECOND, @started) AS VARCHAR(3)), 3) + LEFT(REPLACE(CONVERT(CHAR(36), NEWID()), '-', ''), 15); -- sorts by time
   DECLARE @known INT, @keys BIGINT, @hits BIGINT, @locked BIGINT, @removed BIGINT;
-  DECLARE @attempts INT, @mismatches INT;
+  DECLARE @size BIGINT, @again BIT, @attempts INT, @mismatches INT = 0;
   DECLARE @deadlocks BIGINT = 0, @timeouts BIGINT = 0, @taken_back BIGINT = 0;
   DECLARE @delay VARCHAR(12);
   DECLARE @tokens_from VARCHAR(255), @tokens_through VARCHAR(255);
@@ -292,6 +292,7 @@ BEGIN
     BEGIN
       IF @dry_run = 0
         UPDATE [dbo].[TOKENSWEEP_RUNS] SET STARTED_AT = CONVERT(CHAR(19), SYSUTCDATETIME(), 120) WHERE RUN_ID = @run_id AND PHASE = 'tokens';
+      SET @size = @batch;
       SET @tokens_from = (
         SELECT RTRIM([IDN_OAUTH2_ACCESS_TOKEN].[TOKEN_ID])
           FROM [dbo].[IDN_OAUTH2_ACCESS_TOKEN]
@@ -341,10 +342,9 @@ BEGIN
               FROM [dbo].[IDN_OAUTH2_ACCESS_TOKEN]
               WHERE [IDN_OAUTH2_ACCESS_TOKEN].[TOKEN_ID] >= @tokens_from
               ORDER BY [IDN_OAUTH2_ACCESS_TOKEN].[TOKEN_ID]
-              OFFSET 0 ROWS FETCH NEXT @batch ROWS ONLY) AS w) AS c (examined, removable, through);
-        SET @tokens_examined = @tokens_examined + @keys;
+              OFFSET 0 ROWS FETCH NEXT @size ROWS ONLY) AS w) AS c (examined, removable, through);
         SET @attempts = 0;
-        SET @mismatches = 0;
+        SET @again = 0;
         IF @dry_run = 1
         BEGIN
           SET @tokens_removed = @tokens_removed + @hits;
@@ -511,17 +511,21 @@ BEGIN
             END;
             IF @removed <> @locked
             BEGIN
-              -- A row became removable after the others were locked: it would be gone without what belongs to it. The batch again.
+              -- A row became removable after the others were locked: it would be gone without what belongs to it. Half the keys are done in
+              -- half the time, so the chance for that falls with the square of their number.
               ROLLBACK TRANSACTION;
-              SET @mismatches = @mismatches + 1;
               SET @taken_back = @taken_back + 1;
+              SET @mismatches = CASE WHEN @keys > 1 THEN 0 ELSE @mismatches + 1 END;
               IF @mismatches >= 3
               BEGIN;
-                THROW 50001, N'tokensweep: a batch was rolled back 3 times: something changes tokens without pause, call again at a quieter time', 1;
+                THROW 50001, N'tokensweep: a row alone was rolled back 3 times in a row: something changes it without pause, call again at a quieter time', 1;
               END;
+              SET @size = CASE WHEN @keys > 1 THEN @keys / 2 ELSE 1 END;
+              SET @again = 1;
+              SET @hits = 0;
               CONTINUE;
             END;
-            UPDATE [dbo].[TOKENSWEEP_RUNS] SET EXAMINED = @tokens_examined, REMOVED = REMOVED + @removed,
+            UPDATE [dbo].[TOKENSWEEP_RUNS] SET EXAMINED = @tokens_examined + @keys, REMOVED = REMOVED + @removed,
               AUDITED = AUDITED + CASE @audit WHEN 1 THEN @removed ELSE 0 END,
               BATCHES = BATCHES + CASE WHEN @removed > 0 THEN 1 ELSE 0 END
             WHERE RUN_ID = @run_id AND PHASE = 'tokens';
@@ -552,12 +556,18 @@ BEGIN
           END CATCH;
         END;
         SET LOCK_TIMEOUT -1;
-        SET @tokens_from = (
-          SELECT RTRIM([IDN_OAUTH2_ACCESS_TOKEN].[TOKEN_ID])
-            FROM [dbo].[IDN_OAUTH2_ACCESS_TOKEN]
-            WHERE [IDN_OAUTH2_ACCESS_TOKEN].[TOKEN_ID] > @tokens_through
-            ORDER BY [IDN_OAUTH2_ACCESS_TOKEN].[TOKEN_ID]
-            OFFSET 0 ROWS FETCH NEXT 1 ROWS ONLY);
+        IF @again = 0
+        BEGIN
+          SET @tokens_examined = @tokens_examined + @keys;
+          SET @size = CASE WHEN 2 * @size < @batch THEN 2 * @size ELSE @batch END;
+          SET @mismatches = 0;
+          SET @tokens_from = (
+            SELECT RTRIM([IDN_OAUTH2_ACCESS_TOKEN].[TOKEN_ID])
+              FROM [dbo].[IDN_OAUTH2_ACCESS_TOKEN]
+              WHERE [IDN_OAUTH2_ACCESS_TOKEN].[TOKEN_ID] > @tokens_through
+              ORDER BY [IDN_OAUTH2_ACCESS_TOKEN].[TOKEN_ID]
+              OFFSET 0 ROWS FETCH NEXT 1 ROWS ONLY);
+        END;
       END;
       IF @dry_run = 0
         UPDATE [dbo].[TOKENSWEEP_RUNS] SET EXAMINED = @tokens_examined, ENDED_AT = CONVERT(CHAR(19), SYSUTCDATETIME(), 120),
@@ -570,6 +580,7 @@ BEGIN
     BEGIN
       IF @dry_run = 0
         UPDATE [dbo].[TOKENSWEEP_RUNS] SET STARTED_AT = CONVERT(CHAR(19), SYSUTCDATETIME(), 120) WHERE RUN_ID = @run_id AND PHASE = 'authorization codes';
+      SET @size = @batch;
       SET @codes_from = (
         SELECT RTRIM([IDN_OAUTH2_AUTHORIZATION_CODE].[CODE_ID])
           FROM [dbo].[IDN_OAUTH2_AUTHORIZATION_CODE]
@@ -626,10 +637,9 @@ BEGIN
               FROM [dbo].[IDN_OAUTH2_AUTHORIZATION_CODE]
               WHERE [IDN_OAUTH2_AUTHORIZATION_CODE].[CODE_ID] >= @codes_from
               ORDER BY [IDN_OAUTH2_AUTHORIZATION_CODE].[CODE_ID]
-              OFFSET 0 ROWS FETCH NEXT @batch ROWS ONLY) AS w) AS c (examined, removable, through);
-        SET @codes_examined = @codes_examined + @keys;
+              OFFSET 0 ROWS FETCH NEXT @size ROWS ONLY) AS w) AS c (examined, removable, through);
         SET @attempts = 0;
-        SET @mismatches = 0;
+        SET @again = 0;
         IF @dry_run = 1
         BEGIN
           SET @codes_removed = @codes_removed + @hits;
@@ -681,17 +691,21 @@ BEGIN
             SET @removed = @@ROWCOUNT;
             IF @removed <> @locked
             BEGIN
-              -- A row became removable after the others were locked: it would be gone without what belongs to it. The batch again.
+              -- A row became removable after the others were locked: it would be gone without what belongs to it. Half the keys are done in
+              -- half the time, so the chance for that falls with the square of their number.
               ROLLBACK TRANSACTION;
-              SET @mismatches = @mismatches + 1;
               SET @taken_back = @taken_back + 1;
+              SET @mismatches = CASE WHEN @keys > 1 THEN 0 ELSE @mismatches + 1 END;
               IF @mismatches >= 3
               BEGIN;
-                THROW 50001, N'tokensweep: a batch was rolled back 3 times: something changes tokens without pause, call again at a quieter time', 1;
+                THROW 50001, N'tokensweep: a row alone was rolled back 3 times in a row: something changes it without pause, call again at a quieter time', 1;
               END;
+              SET @size = CASE WHEN @keys > 1 THEN @keys / 2 ELSE 1 END;
+              SET @again = 1;
+              SET @hits = 0;
               CONTINUE;
             END;
-            UPDATE [dbo].[TOKENSWEEP_RUNS] SET EXAMINED = @codes_examined, REMOVED = REMOVED + @removed,
+            UPDATE [dbo].[TOKENSWEEP_RUNS] SET EXAMINED = @codes_examined + @keys, REMOVED = REMOVED + @removed,
               BATCHES = BATCHES + CASE WHEN @removed > 0 THEN 1 ELSE 0 END
             WHERE RUN_ID = @run_id AND PHASE = 'authorization codes';
             COMMIT TRANSACTION;
@@ -721,12 +735,18 @@ BEGIN
           END CATCH;
         END;
         SET LOCK_TIMEOUT -1;
-        SET @codes_from = (
-          SELECT RTRIM([IDN_OAUTH2_AUTHORIZATION_CODE].[CODE_ID])
-            FROM [dbo].[IDN_OAUTH2_AUTHORIZATION_CODE]
-            WHERE [IDN_OAUTH2_AUTHORIZATION_CODE].[CODE_ID] > @codes_through
-            ORDER BY [IDN_OAUTH2_AUTHORIZATION_CODE].[CODE_ID]
-            OFFSET 0 ROWS FETCH NEXT 1 ROWS ONLY);
+        IF @again = 0
+        BEGIN
+          SET @codes_examined = @codes_examined + @keys;
+          SET @size = CASE WHEN 2 * @size < @batch THEN 2 * @size ELSE @batch END;
+          SET @mismatches = 0;
+          SET @codes_from = (
+            SELECT RTRIM([IDN_OAUTH2_AUTHORIZATION_CODE].[CODE_ID])
+              FROM [dbo].[IDN_OAUTH2_AUTHORIZATION_CODE]
+              WHERE [IDN_OAUTH2_AUTHORIZATION_CODE].[CODE_ID] > @codes_through
+              ORDER BY [IDN_OAUTH2_AUTHORIZATION_CODE].[CODE_ID]
+              OFFSET 0 ROWS FETCH NEXT 1 ROWS ONLY);
+        END;
       END;
       IF @dry_run = 0
         UPDATE [dbo].[TOKENSWEEP_RUNS] SET EXAMINED = @codes_examined, ENDED_AT = CONVERT(CHAR(19), SYSUTCDATETIME(), 120),
@@ -739,6 +759,7 @@ BEGIN
     BEGIN
       IF @dry_run = 0
         UPDATE [dbo].[TOKENSWEEP_RUNS] SET STARTED_AT = CONVERT(CHAR(19), SYSUTCDATETIME(), 120) WHERE RUN_ID = @run_id AND PHASE = 'CIBA codes';
+      SET @size = @batch;
       SET @ciba_from = (
         SELECT RTRIM([IDN_OAUTH2_CIBA_AUTH_CODE].[AUTH_CODE_KEY])
           FROM [dbo].[IDN_OAUTH2_CIBA_AUTH_CODE]
@@ -764,10 +785,9 @@ BEGIN
               FROM [dbo].[IDN_OAUTH2_CIBA_AUTH_CODE]
               WHERE [IDN_OAUTH2_CIBA_AUTH_CODE].[AUTH_CODE_KEY] >= @ciba_from
               ORDER BY [IDN_OAUTH2_CIBA_AUTH_CODE].[AUTH_CODE_KEY]
-              OFFSET 0 ROWS FETCH NEXT @batch ROWS ONLY) AS w) AS c (examined, removable, through);
-        SET @ciba_examined = @ciba_examined + @keys;
+              OFFSET 0 ROWS FETCH NEXT @size ROWS ONLY) AS w) AS c (examined, removable, through);
         SET @attempts = 0;
-        SET @mismatches = 0;
+        SET @again = 0;
         IF @dry_run = 1
         BEGIN
           SET @ciba_removed = @ciba_removed + @hits;
@@ -790,7 +810,7 @@ BEGIN
                 AND DATEDIFF_BIG(MILLISECOND, CAST([IDN_OAUTH2_CIBA_AUTH_CODE].[ISSUED_TIME] AS DATETIME2(3)), CAST(@cut_off AS DATETIME2(0)))
                 > ([IDN_OAUTH2_CIBA_AUTH_CODE].[EXPIRES_IN] * 1000.0));
             SET @removed = @@ROWCOUNT;
-            UPDATE [dbo].[TOKENSWEEP_RUNS] SET EXAMINED = @ciba_examined, REMOVED = REMOVED + @removed,
+            UPDATE [dbo].[TOKENSWEEP_RUNS] SET EXAMINED = @ciba_examined + @keys, REMOVED = REMOVED + @removed,
               BATCHES = BATCHES + CASE WHEN @removed > 0 THEN 1 ELSE 0 END
             WHERE RUN_ID = @run_id AND PHASE = 'CIBA codes';
             COMMIT TRANSACTION;
@@ -820,12 +840,18 @@ BEGIN
           END CATCH;
         END;
         SET LOCK_TIMEOUT -1;
-        SET @ciba_from = (
-          SELECT RTRIM([IDN_OAUTH2_CIBA_AUTH_CODE].[AUTH_CODE_KEY])
-            FROM [dbo].[IDN_OAUTH2_CIBA_AUTH_CODE]
-            WHERE [IDN_OAUTH2_CIBA_AUTH_CODE].[AUTH_CODE_KEY] > @ciba_through
-            ORDER BY [IDN_OAUTH2_CIBA_AUTH_CODE].[AUTH_CODE_KEY]
-            OFFSET 0 ROWS FETCH NEXT 1 ROWS ONLY);
+        IF @again = 0
+        BEGIN
+          SET @ciba_examined = @ciba_examined + @keys;
+          SET @size = CASE WHEN 2 * @size < @batch THEN 2 * @size ELSE @batch END;
+          SET @mismatches = 0;
+          SET @ciba_from = (
+            SELECT RTRIM([IDN_OAUTH2_CIBA_AUTH_CODE].[AUTH_CODE_KEY])
+              FROM [dbo].[IDN_OAUTH2_CIBA_AUTH_CODE]
+              WHERE [IDN_OAUTH2_CIBA_AUTH_CODE].[AUTH_CODE_KEY] > @ciba_through
+              ORDER BY [IDN_OAUTH2_CIBA_AUTH_CODE].[AUTH_CODE_KEY]
+              OFFSET 0 ROWS FETCH NEXT 1 ROWS ONLY);
+        END;
       END;
       IF @dry_run = 0
         UPDATE [dbo].[TOKENSWEEP_RUNS] SET EXAMINED = @ciba_examined, ENDED_AT = CONVERT(CHAR(19), SYSUTCDATETIME(), 120),
