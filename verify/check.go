@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/tokensweep/tokensweep/schema"
@@ -195,10 +196,15 @@ func (c *checker) table(before, after *tableImage) error {
 	if judge == nil {
 		return nil // the audit table: accounted for with the tokens
 	}
+	next := c.ahead(before, after, children, 0)
+	defer func() { _, _ = next() }() // nothing may read what is closed
 	for p := range partitions {
-		m, err := c.loadPartition(before, after, p)
+		m, err := next()
 		if err != nil {
 			return err
+		}
+		if p+1 < partitions {
+			next = c.ahead(before, after, children, p+1)
 		}
 		for m.next() {
 			if err := judge(m, &account, before, after); err != nil {
@@ -213,6 +219,17 @@ func (c *checker) table(before, after *tableImage) error {
 	}
 	c.outcome.Tables = append(c.outcome.Tables, account)
 	return nil
+}
+
+// ahead loads a partition while the one before it is matched. Where a table is its own
+// child, what the one before says may still be missing; then it waits for the call.
+func (c *checker) ahead(before, after *tableImage, children []childLink, p int) func() (*match, error) {
+	events := c.events[before]
+	load := sync.OnceValues(func() (*match, error) { return c.loadPartition(before, after, events, p) })
+	if !slices.ContainsFunc(children, func(l childLink) bool { return l.child == before }) {
+		go load()
+	}
+	return load
 }
 
 // childLink is one link of a child table to the table at hand.
@@ -237,7 +254,7 @@ func (c *checker) childrenOf(parent *tableImage) []childLink {
 // parent. A parent that was not there before says nothing: such a child was an
 // orphan already.
 func (c *checker) tellChild(m *match, child childLink, p int) error {
-	links, err := child.links.partition(p)
+	links, err := child.links.records(p)
 	if err != nil {
 		return err
 	}
@@ -323,7 +340,7 @@ type match struct {
 	copied                    [][]record
 }
 
-func (c *checker) loadPartition(before, after *tableImage, p int) (m *match, err error) {
+func (c *checker) loadPartition(before, after *tableImage, events *store, p int) (m *match, err error) {
 	m = &match{}
 	load := func(into *[]record, s *store) {
 		if err == nil && s != nil {
@@ -332,7 +349,7 @@ func (c *checker) loadPartition(before, after *tableImage, p int) (m *match, err
 	}
 	load(&m.before, before.rows)
 	load(&m.after, after.rows)
-	load(&m.events, c.events[before])
+	load(&m.events, events)
 	if strings.EqualFold(before.layout.table.Name, schema.AccessToken) && c.audits != nil {
 		load(&m.auditBefore, c.im.table(schema.TokenAudit).rows)
 		load(&m.auditAfter, c.audits.rows)

@@ -95,6 +95,25 @@ func (s *store) flush(p int) error {
 
 // partition returns the records of one partition in key order.
 func (s *store) partition(p int) ([]record, error) {
+	all, err := s.records(p)
+	slices.SortFunc(all, func(a, b record) int {
+		switch {
+		case a.key.less(b.key):
+			return -1
+		case b.key.less(a.key):
+			return 1
+		case a.full < b.full:
+			return -1
+		case a.full > b.full:
+			return 1
+		}
+		return 0
+	})
+	return all, err
+}
+
+// records returns the records of one partition as they came.
+func (s *store) records(p int) ([]record, error) {
 	if s == nil {
 		return nil, nil
 	}
@@ -111,19 +130,6 @@ func (s *store) partition(p int) ([]record, error) {
 		all = appendRecords(all, buffer)
 	}
 	all = appendRecords(all, s.open[p])
-	slices.SortFunc(all, func(a, b record) int {
-		switch {
-		case a.key.less(b.key):
-			return -1
-		case b.key.less(a.key):
-			return 1
-		case a.full < b.full:
-			return -1
-		case a.full > b.full:
-			return 1
-		}
-		return 0
-	})
 	return all, nil
 }
 
