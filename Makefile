@@ -11,7 +11,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 ENV := set -a; [ ! -f .tokensweep.env ] || . ./.tokensweep.env; set +a;
 
 .DEFAULT_GOAL := help
-.PHONY: help run build prepare test test/fast test/race bench bench/gate bench/baseline bench/prove bench/count lint clean
+.PHONY: help run build prepare test test/fast test/race bench bench/limits bench/latency bench/gate bench/baseline bench/prove bench/count lint clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z\/]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,9 +40,21 @@ test/race: prepare ## run all tests under the race detector (needs a C compiler)
 	@$(ENV) $(GO) test -count=1 -p 1 -timeout 90m -race $(ARGS) $(PKG)
 
 # The yardstick is what the vendor's procedure does, without its pauses and its log; its audit brings its copies of the tables with it.
-bench: ## compare the engines on 500,000 tokens, 5 runs each; takes long
-	@$(ENV) $(GO) run ./cmd/tokensweep bench --engines batch,rebuild,procedure,script:testdata/procedures/official-mysql.sql \
-		--set sleepTime=0 --set enableAudit=TRUE --set enableLog=FALSE --tokens 500000 --out bench.json $(ARGS)
+YARDSTICK := script:testdata/procedures/official-mysql.sql
+MEASURED  := --tokens 500000 --mix removable:91 --set sleepTime=0 --set enableLog=FALSE
+
+bench: ## compare the engines on 500,000 tokens, 5 runs each; takes most of an hour
+	@$(ENV) $(GO) run ./cmd/tokensweep bench --engines batch,batch:workers=2:batch-time=500ms:binlog=minimal,rebuild,procedure,$(YARDSTICK) \
+		$(MEASURED) --set enableAudit=TRUE --out bench.json $(ARGS)
+
+bench/limits: ## the same without audit, beside one single DELETE and pt-archiver (Debian: percona-toolkit)
+	@$(ENV) $(GO) run ./cmd/tokensweep bench --no-audit $(MEASURED) --out bench-limits.json \
+		--engines batch,batch:workers=2:batch-time=500ms:binlog=minimal,rebuild,script:testdata/procedures/single-delete-mysql.sql,$(YARDSTICK) \
+		--engines "command:testdata/commands/pt-archiver.sh {host} {port} {user} {schema} '{cutoff}'" $(ARGS)
+
+bench/latency: ## what users feel while an engine runs, at 300 operations a second
+	@$(ENV) $(GO) run ./cmd/tokensweep bench --engines batch,procedure,$(YARDSTICK) --load 300 \
+		$(MEASURED) --set enableAudit=TRUE --rounds 3 --out bench-latency.json $(ARGS)
 
 # What the gate counts: engines that always send the same statements, on the same rows.
 # Two rounds, to see that the counters are exact.
