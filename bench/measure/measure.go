@@ -322,6 +322,11 @@ func (r *sampleRun) sample() (*bench.Sample, error) {
 	}
 	all = append(all, r.counted(batches)...)
 	felt, series := r.beside.metrics()
+	if r.beside != nil {
+		again := r.result.Retries
+		felt = append(felt, bench.Counted("engine-deadlocks", again.Deadlocks), bench.Counted("engine-lock-timeouts", again.LockTimeouts),
+			bench.Counted("engine-mismatches", again.CountMismatches))
+	}
 	series = append(series, bench.Series{Name: bench.Throughput, Unit: bench.RowRate, Points: r.watched.deleted})
 	return bench.NewSample(r.run, append(all, felt...), series...)
 }

@@ -328,6 +328,21 @@ clean does not start again, and the room of the old tables is taken.
 	return c
 }
 
+// openRebuild connects and reads the journal; left is nil if there is none.
+func openRebuild(c *cobra.Command, db *databaseFlags) (target *harness.Target, left *rebuild.Status, err error) {
+	if target, err = db.open(c); err != nil {
+		return nil, nil, err
+	}
+	if err = rebuildable(target); err == nil {
+		left, err = leftOf(c, target)
+	}
+	if err != nil {
+		target.Close()
+		return nil, nil, err
+	}
+	return target, left, nil
+}
+
 func newRebuildStatus() *cobra.Command {
 	var db databaseFlags
 	c := &cobra.Command{
@@ -338,18 +353,11 @@ where old and new tables are, how much room the ones take that are not in use, a
 which commands go on from there. The exit code is 0 whatever it finds.`,
 	}
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		target, err := db.open(c)
+		target, left, err := openRebuild(c, &db)
 		if err != nil {
 			return err
 		}
 		defer target.Close()
-		if err := rebuildable(target); err != nil {
-			return err
-		}
-		left, err := leftOf(c, target)
-		if err != nil {
-			return err
-		}
 		if left == nil {
 			fmt.Fprintf(c.OutOrStdout(), "schema %s has no rebuild to finish or to undo: nothing is kept\n", target.Schema)
 			return nil
@@ -401,18 +409,11 @@ func newRebuildEnd(c *cobra.Command, do func(context.Context, *harness.Target, b
 		yes, force bool
 	)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		target, err := db.open(c)
+		target, left, err := openRebuild(c, &db)
 		if err != nil {
 			return err
 		}
 		defer target.Close()
-		if err := rebuildable(target); err != nil {
-			return err
-		}
-		left, err := leftOf(c, target)
-		if err != nil {
-			return err
-		}
 		if left == nil {
 			return usage("schema %s has no rebuild to finish or to undo", target.Schema)
 		}
