@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -62,7 +63,7 @@ func NewGate(baseline, newer *Record, o Options) (*Gate, error) {
 		}
 		return nil, &OptionError{"there is nothing to judge: the baseline has no rate and no exact metric; name some with --metric"}
 	}
-	g.conclude()
+	g.conclude(newer)
 	return g, nil
 }
 
@@ -85,10 +86,17 @@ func (g *Gate) samples(r *Record) {
 	}
 }
 
-func (g *Gate) conclude() {
+// conclude says of an engine that is not in the new record only that.
+func (g *Gate) conclude(newer *Record) {
+	there, told := newer.Engines(), map[string]bool{}
 	for _, ruling := range []string{report.Fail, report.Inconclusive} {
 		for _, r := range g.Rulings {
-			if r.Ruling == ruling {
+			switch {
+			case r.Ruling != ruling || told[r.Engine]:
+			case !slices.Contains(there, r.Engine):
+				told[r.Engine] = true
+				g.worsen(ruling, r.Engine+": the baseline has this engine, the new record does not")
+			default:
 				g.worsen(ruling, fmt.Sprintf("%s, %s: %s", r.Engine, r.Metric.Key(), r.Why))
 			}
 		}

@@ -180,6 +180,15 @@ func TestGateOnWhatIsMissing(t *testing.T) {
 	require.Equal(t, []string{"batch, statements: the baseline has it, the new record does not"}, g.Reasons)
 	require.Equal(t, []string{"batch removed"}, g.New)
 
+	other := recordOf(t, statements, 5)
+	for i := range other.Samples {
+		other.Samples[i].Engine = "rebuild"
+	}
+	g, err = bench.NewGate(recordOf(t, statements, 5), other, fivePercent)
+	require.NoError(t, err)
+	require.Equal(t, report.Inconclusive, g.Verdict)
+	require.Equal(t, []string{"batch: the baseline has this engine, the new record does not"}, g.Reasons)
+
 	_, err = bench.NewGate(recordOf(t, batchTime, 5), recordOf(t, batchTime, 5), fivePercent)
 	require.ErrorContains(t, err, "nothing to judge")
 }

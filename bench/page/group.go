@@ -179,7 +179,8 @@ func (g *group) Best() *engine {
 	return best
 }
 
-// Level says what the intervals are worth: 95 %, or less with few samples.
+// Level says what the intervals are worth: 95 %, or less with few samples. Of single
+// runs there are none.
 func (g *group) Level() string {
 	least := 1.0
 	for _, e := range g.Engines {
@@ -187,7 +188,10 @@ func (g *group) Level() string {
 			least = min(least, e.Rate.Confidence)
 		}
 	}
-	return percentOf(least)
+	if least == 0 {
+		return "too few runs for intervals"
+	}
+	return "intervals of " + percentOf(least) + " confidence"
 }
 
 func percentOf(x float64) string { return fmt.Sprintf("%.0f %%", math.Floor(x*100)) }
