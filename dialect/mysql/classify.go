@@ -17,6 +17,7 @@ var classes = map[uint16]dialect.Class{
 	1205: dialect.LockTimeout,
 	3572: dialect.LockTimeout, // NOWAIT
 	1020: dialect.Deadlock,    // MariaDB 11: record has changed since last read
+	1467: dialect.Deadlock,    // MariaDB: the wait for the lock of an auto-increment was one
 
 	1451: dialect.RowRefused, // foreign key
 	1217: dialect.RowRefused, // foreign key, details withheld
