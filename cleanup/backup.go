@@ -132,11 +132,7 @@ func (r *run) closeBackup(complete bool) error {
 
 // batchCommitted ends the batch under way.
 func (w *walker) batchCommitted() error {
-	number := w.batch
-	w.batch = 0
-	w.mu.Lock()
-	w.ledger.used = true
-	w.mu.Unlock()
+	number := w.ended()
 	if w.Backup == nil {
 		return nil
 	}

@@ -151,6 +151,16 @@ func (w *walker) number() int64 {
 	return w.batch
 }
 
+// ended gives the number back of a batch that is in the ledger now.
+func (w *walker) ended() int64 {
+	number := w.batch
+	w.batch = 0
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ledger.used = true
+	return number
+}
+
 func (r *run) hook(step string) {
 	if r.Hook != nil {
 		r.Hook(step)
@@ -167,10 +177,7 @@ func (w *walker) recordRefusal(ctx context.Context, ph *Phase, l lane, span dial
 	if _, err := w.conn.ExecContext(ctx, q.Text, q.Args...); err != nil {
 		return fmt.Errorf("recording a refused row: %w", err)
 	}
-	w.batch = 0
-	w.mu.Lock()
-	w.ledger.used = true
-	w.mu.Unlock()
+	w.ended()
 	w.say("%s %q cannot be removed: %v", ph.Table, span.Through, cause)
 	return nil
 }

@@ -157,7 +157,7 @@ func taskOf(d *report.Document) Task {
 
 // product takes Azure SQL for what it runs.
 func product(name string) string {
-	if name == "Azure SQL" {
+	if strings.HasPrefix(name, "Azure SQL") { // Database, Managed Instance
 		return "SQL Server"
 	}
 	return name
