@@ -144,6 +144,14 @@ type BulkLoader interface {
 	BulkLoad(table string, columns []string, open func() io.Reader) (statement string, done func())
 }
 
+// IndexSorter is implemented by dialects whose servers have memory to sort an index in
+// that a session can widen.
+type IndexSorter interface {
+	// WidenSort returns the statement. Servers that do not know the setting refuse it:
+	// they are slower, and that is all.
+	WidenSort() string
+}
+
 // RowCopier is implemented by dialects whose driver loads rows one call each, as
 // a prepared statement.
 type RowCopier interface {

@@ -68,7 +68,7 @@ type Options struct {
 	ServerZone string
 	// Fast makes a throw-away server that is quick and small and would lose data if
 	// the machine crashed: for tests. Otherwise it works as durably as the product
-	// ships, with a buffer pool of a quarter of the memory, at most 4 GiB.
+	// ships, with a buffer pool of half the memory.
 	Fast bool
 	// ServerArgs are further arguments for a throw-away mysqld or mariadbd.
 	ServerArgs []string

@@ -118,13 +118,9 @@ func missingIndexes(want, have *schema.Table, on schema.Product) []schema.Index 
 	return missing
 }
 
-// sortBuffer is for MySQL, which else sorts the entries of an index in pieces
-// of 1 MiB.
-const sortBuffer = "SET SESSION innodb_ddl_buffer_size = 134217728"
-
 func buildIndexes(ctx context.Context, conn *sql.Conn, d dialect.Dialect, table string, missing []schema.Index) error {
-	if _, bulk := d.(dialect.BulkLoader); bulk {
-		_, _ = conn.ExecContext(ctx, sortBuffer) // MariaDB and MySQL before 8.0.27 do not know it; it is only slower without
+	if sorter, ok := d.(dialect.IndexSorter); ok {
+		_, _ = conn.ExecContext(ctx, sorter.WidenSort()) // it is only slower without
 	}
 	for _, statement := range d.AddIndexes(table, missing) {
 		if _, err := conn.ExecContext(ctx, statement); err != nil {

@@ -16,10 +16,11 @@ import (
 type Dialect struct{}
 
 var (
-	_ dialect.Dialect    = Dialect{}
-	_ dialect.BulkLoader = Dialect{}
-	_ dialect.RunLocker  = Dialect{}
-	_ dialect.SchemaUser = Dialect{}
+	_ dialect.Dialect     = Dialect{}
+	_ dialect.BulkLoader  = Dialect{}
+	_ dialect.IndexSorter = Dialect{}
+	_ dialect.RunLocker   = Dialect{}
+	_ dialect.SchemaUser  = Dialect{}
 
 	_ dialect.Sampler      = Dialect{}
 	_ dialect.BinlogSetter = Dialect{}

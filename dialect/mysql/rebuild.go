@@ -32,10 +32,10 @@ func (Dialect) CopySession() []string {
 	return []string{"SET SESSION foreign_key_checks = 0, unique_checks = 0"}
 }
 
-// Optional gives MySQL room to sort an index in, and takes limits off statements,
+// Optional widens the sort, and takes limits off statements,
 // which have a name on each server.
-func (Dialect) Optional() []string {
-	return []string{"SET SESSION innodb_ddl_buffer_size = 134217728", "SET SESSION max_execution_time = 0", "SET SESSION max_statement_time = 0"}
+func (d Dialect) Optional() []string {
+	return []string{d.WidenSort(), "SET SESSION max_execution_time = 0", "SET SESSION max_statement_time = 0"}
 }
 
 // InUTC leaves nothing to the zone.
