@@ -32,8 +32,8 @@ func (Dialect) CopySession() []string {
 	return []string{"SET SESSION foreign_key_checks = 0, unique_checks = 0"}
 }
 
-// Optional widens the sort, and takes limits off statements,
-// which have a name on each server.
+// Optional widens the sort, and takes limits off statements, which have a name on each
+// server.
 func (d Dialect) Optional() []string {
 	return []string{d.WidenSort(), "SET SESSION max_execution_time = 0", "SET SESSION max_statement_time = 0"}
 }
