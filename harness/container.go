@@ -95,6 +95,9 @@ func runOf[T any, C interface {
 // start starts an image on the Docker engine of this machine.
 func (k containerKind) start(ctx context.Context, o Options) (_ node, err error) {
 	docker, err := connectDocker(ctx)
+	if err != nil && ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	if err != nil {
 		return nil, &UnavailableError{Wanted: "a container of " + productName(k.db), Reasons: []string{err.Error()}, Err: err}
 	}

@@ -18,6 +18,7 @@ import (
 // but not without progress.
 const (
 	engineTimeout = 5 * time.Second
+	searchTimeout = 4 * engineTimeout // testcontainers asks it up to four times
 	pullStall     = 20 * time.Second
 	ryukStall     = 5 * time.Second // nothing depends on it
 	ryukTimeout   = time.Minute
@@ -40,7 +41,7 @@ func connectDocker(ctx context.Context) (*testcontainers.DockerClient, error) {
 	defer cancel()
 	dockerSetup.Lock()
 	defer dockerSetup.Unlock()
-	if err := settleRyuk(ctx); err != nil && os.Getenv("DOCKER_HOST") != "" {
+	if err := settleRyuk(ctx); err != nil && (os.Getenv("DOCKER_HOST") != "" || ctx.Err() != nil) {
 		return nil, err // testcontainers would go on looking at other places
 	}
 	if !dockerSetup.introduced {
@@ -49,7 +50,11 @@ func connectDocker(ctx context.Context) (*testcontainers.DockerClient, error) {
 		defer tclog.SetDefault(tclog.Default())
 		tclog.SetDefault(quiet{})
 	}
-	docker, err := testcontainers.NewDockerClientWithOpts(ctx)
+	// An interruption waits for this: testcontainers remembers for the whole process
+	// what its first search found, and panics where that was cut short.
+	search, done := context.WithTimeout(context.WithoutCancel(ctx), searchTimeout)
+	defer done()
+	docker, err := testcontainers.NewDockerClientWithOpts(search)
 	if err != nil {
 		return nil, fmt.Errorf("no Docker engine answers (%s)", engineProblem(err))
 	}

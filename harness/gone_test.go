@@ -5,16 +5,23 @@ package harness_test
 import (
 	"archive/tar"
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -38,13 +45,15 @@ type child struct {
 	t    *testing.T
 	temp string
 	out  *bufio.Scanner
+	bad  *bytes.Buffer // its standard error, a panic for one; for after its end
 }
 
 // startChild starts a child and waits until it is ready.
-func startChild(t *testing.T, temp string, o harness.Options, does string) *child {
+func startChild(t *testing.T, temp string, o harness.Options, does string, env ...string) *child {
 	t.Helper()
-	c := &child{Cmd: exec.Command(os.Args[0], "-test.run=^TestChild$", "-test.v"), t: t, temp: temp}
-	c.Env = append(os.Environ(), "TMPDIR="+temp, childVariable+"="+strings.Join([]string{does, o.DB, o.Via}, " "))
+	c := &child{Cmd: exec.Command(os.Args[0], "-test.run=^TestChild$", "-test.v"), t: t, temp: temp, bad: new(bytes.Buffer)}
+	c.Stderr = c.bad
+	c.Env = append(append(os.Environ(), "TMPDIR="+temp, childVariable+"="+strings.Join([]string{does, o.DB, o.Via}, " ")), env...)
 	pipe, err := c.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, c.Start())
@@ -63,7 +72,8 @@ func startChild(t *testing.T, temp string, o harness.Options, does string) *chil
 			t.Skip(c.out.Text())
 		}
 	}
-	t.Fatalf("the child ended early:\n%s", strings.Join(said, "\n"))
+	c.await()
+	t.Fatalf("the child ended early:\n%s\n%s", strings.Join(said, "\n"), c.bad)
 	return nil
 }
 
@@ -84,8 +94,8 @@ func TestChild(t *testing.T) {
 		return // it is a part of other tests
 	}
 	o := harness.Options{DB: words[1], Via: words[2], Fast: true}
-	if words[0] == "cancels" {
-		cancelled(t, o)
+	if does := map[string]func(*testing.T, harness.Options){"cancels": cancelled, "searches": searched}[words[0]]; does != nil {
+		does(t, o)
 		fmt.Println("READY")
 		return
 	}
@@ -124,6 +134,52 @@ func cancelled(t *testing.T, o harness.Options) {
 		cancel()
 		require.Empty(t, leftovers(t, os.TempDir()), "interrupted after %s", after)
 	}
+}
+
+// searched interrupts the process's first search for a Docker engine while the
+// engine is asked for the nth time, and then has another try.
+func searched(t *testing.T, o harness.Options) {
+	nth, err := strconv.ParseInt(os.Getenv(nthVariable), 10, 64)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var asked atomic.Int64
+	proxied(t, func() {
+		if asked.Add(1) == nth {
+			cancel()
+		}
+	})
+	_, err = harness.Open(ctx, o)
+	require.ErrorIs(t, err, context.Canceled)
+	var unavailable *harness.UnavailableError
+	require.False(t, errors.As(err, &unavailable), "a test would skip: %v", err)
+
+	target, err := harness.Open(t.Context(), o)
+	require.NoError(t, err)
+	require.NoError(t, target.Close())
+}
+
+const nthVariable = "TOKENSWEEP_TEST_NTH"
+
+// proxied puts a proxy before the Docker engine of this process, which hears of
+// each request before the engine does.
+func proxied(t *testing.T, asked func()) {
+	engine, err := client.New(client.FromEnv)
+	require.NoError(t, err)
+	dial := engine.Dialer()
+	proxy := httputil.ReverseProxy{
+		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(&url.URL{Scheme: "http", Host: "docker"}) },
+		Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) }},
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	server := &httptest.Server{Listener: listener, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked()
+		proxy.ServeHTTP(w, r)
+	})}}
+	server.Start()
+	t.Cleanup(server.Close)
+	t.Setenv("DOCKER_HOST", "tcp://"+listener.Addr().String())
 }
 
 // leftovers lists what is there of the claims in a temporary directory, and of
@@ -198,6 +254,21 @@ func TestInterruptedStartLeavesNothing(t *testing.T) {
 		require.True(t, c.ProcessState.Success())
 		require.Empty(t, leftovers(t, c.temp))
 	})
+}
+
+// An interrupted search for an engine is not an engine that is missing, and the
+// next one finds it. The first requests are the search's.
+func TestInterruptedSearchForAnEngineIsNotRemembered(t *testing.T) {
+	t.Parallel()
+	harness.ForTest(t, servers[0]) // skips where there is none
+	for nth := 1; nth <= 8; nth++ {
+		t.Run(strconv.Itoa(nth), func(t *testing.T) {
+			t.Parallel()
+			c := startChild(t, t.TempDir(), servers[0], "searches", nthVariable+"="+strconv.Itoa(nth))
+			c.await()
+			require.True(t, c.ProcessState.Success(), c.bad)
+		})
+	}
 }
 
 // Whatever ends a process that has a database, the server goes with it. The
