@@ -58,6 +58,8 @@ type Task struct {
 	Policy string  `json:"policy"`
 	Audit  bool    `json:"audit"`
 	Load   float64 `json:"load"` // operations a second by others meanwhile; 0 for a quiet database
+	// Reference: the rates are normalized too, by work that took its share of the machine.
+	Reference bool `json:"reference,omitempty"`
 }
 
 // Part is one named part of a fingerprint.
@@ -88,6 +90,9 @@ func (f Fingerprint) Parts() []Part {
 		Part{"task policy", f.Task.Policy},
 		Part{"task audit", map[bool]string{true: "on", false: "off"}[f.Task.Audit]},
 		Part{"task load", strconv.FormatFloat(f.Task.Load, 'g', -1, 64) + " operations/s"})
+	if f.Task.Reference {
+		parts = append(parts, Part{"task reference", "on"})
+	}
 	for _, name := range slices.Sorted(maps.Keys(f.Tools)) {
 		parts = append(parts, Part{"tool " + name, orEmpty(f.Tools[name])})
 	}

@@ -35,10 +35,12 @@ type Gate struct {
 // NewGate judges a record against a baseline. A measured metric fails if it got
 // worse significantly and beyond the tolerance, and is not noisy; too few samples
 // or noise are inconclusive. An exact one fails as soon as it got worse beyond the
-// tolerance. With Options.Exact it judges those alone, and Reads. Its errors are
+// tolerance. Where both records have rates normalized by the reference, those stand for
+// the others, unless Options.Metrics names them. With Options.Exact it judges those alone, and Reads. Its errors are
 // those of Compare.
 func NewGate(baseline, newer *Record, o Options) (*Gate, error) {
 	chosen := len(o.Metrics) > 0
+	byReference := baseline.Fingerprint.Task.Reference && newer.Fingerprint.Task.Reference
 	c, err := Compare(baseline, newer, o)
 	if err != nil {
 		return nil, err
@@ -49,6 +51,7 @@ func NewGate(baseline, newer *Record, o Options) (*Gate, error) {
 		switch {
 		case o.Exact && !countable(row.Metric):
 		case !o.Exact && !chosen && !row.Metric.Exact && row.Metric.Unit != RowRate:
+		case byReference && !chosen && row.Metric.Unit == RowRate && !strings.HasSuffix(row.Metric.Name, normalized):
 		case len(c.Servers) > 0 && strings.HasPrefix(row.Metric.Name, HandlerPrefix):
 			g.Skipped = union(g.Skipped, []string{row.Metric.Key()})
 		case row.Old.N == 0:

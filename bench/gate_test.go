@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -40,6 +41,48 @@ func TestGateIsSilentOverTwentyRunsOfNoChange(t *testing.T) {
 		require.Equal(t, report.Pass, g.Verdict, "run %d: %v", seed, g.Reasons)
 		require.Len(t, g.Rulings, 2*(2+4), "two rates and four counters of two engines")
 	}
+}
+
+// besideReference is a benchmark on a machine whose neighbours take up to half of its
+// speed, and take it from the reference too.
+func besideReference(seed uint64, share float64, reference bool) *bench.Record {
+	f := benchtest.Fingerprint()
+	f.Task.Reference = reference
+	r, err := bench.NewRecord("tokensweep", f)
+	panics{}.check(err)
+	random := rand.New(rand.NewPCG(seed, 2))
+	for round := range 10 {
+		slower := 1 + random.Float64()
+		rate := bench.Metric{Name: "clean", Unit: bench.RowRate, Better: bench.Higher, Value: 10_000 * share / slower * (1 + 0.03*random.NormFloat64())}
+		metrics := []bench.Metric{rate}
+		if reference {
+			metrics = append(metrics, bench.Normalized(rate, time.Duration(slower*float64(bench.ReferenceTime))))
+		}
+		s, err := bench.NewSample(bench.Run{Engine: "batch", Round: round + 1, Started: started, Verdict: report.Pass}, metrics)
+		panics{}.check(err)
+		panics{}.check(r.Add(s))
+	}
+	return r
+}
+
+func TestReferenceMakesANoisyMachineJudgeable(t *testing.T) {
+	verdict := func(share float64, reference bool, o bench.Options) string {
+		g, err := bench.NewGate(besideReference(1, 1, reference), besideReference(2, share, reference), o)
+		require.NoError(t, err)
+		return g.Verdict
+	}
+	require.Equal(t, report.Inconclusive, verdict(0.9, false, fivePercent))
+	require.Equal(t, report.Fail, verdict(0.9, true, fivePercent))
+	require.Equal(t, report.Pass, verdict(1, true, fivePercent))
+
+	raw := fivePercent
+	raw.Metrics = []string{bench.CleanRate}
+	require.Equal(t, report.Inconclusive, verdict(1, true, raw), "what is asked for is judged")
+
+	_, err := bench.NewGate(besideReference(1, 1, false), besideReference(2, 1, true), fivePercent)
+	var differ *bench.FingerprintError
+	require.ErrorAs(t, err, &differ, "the reference takes its share of the machine")
+	require.Equal(t, []bench.Difference{{Part: "task reference", New: "on"}}, differ.Differences)
 }
 
 // trial is one gate on a single rate.

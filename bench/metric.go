@@ -79,6 +79,30 @@ func Rate(stage string, rows int64, took time.Duration) Metric {
 	return Metric{Name: stage, Unit: RowRate, Better: Higher, Value: v}
 }
 
+// ReferenceTime is what Normalized counts with: the CPU time that a piece of the
+// reference of package measure takes on a machine of constant speed. That is made up,
+// near to one of 2026.
+const ReferenceTime = 2 * time.Millisecond
+
+const normalized = "-normalized"
+
+// NormalizedRate is the key of CleanRate's metric after Normalized.
+const NormalizedRate = "clean" + normalized + "-rows/s"
+
+// Normalized is a rate or a time as it would have been on a machine of constant
+// speed. Took is the CPU time of a piece of the same reference work, measured
+// meanwhile: where that takes twice ReferenceTime, the machine was half as fast.
+func Normalized(m Metric, took time.Duration) Metric {
+	slower := took.Seconds() / ReferenceTime.Seconds()
+	m.Name += normalized
+	if m.Better == Higher {
+		m.Value *= slower
+	} else {
+		m.Value /= slower
+	}
+	return m
+}
+
 // Took is a duration that should be short: CPU time, the time of a batch.
 func Took(name string, d time.Duration) Metric {
 	return Metric{Name: name, Unit: Seconds, Better: Lower, Value: d.Seconds()}

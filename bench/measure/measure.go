@@ -28,7 +28,12 @@ type Spec struct {
 	// themselves, 0: DefaultQuiet.
 	Load  float64
 	Quiet time.Duration
-	Tool  string
+	// Reference: a fixed piece of work runs beside each engine, and the rates are
+	// recorded as they would have been on a machine of constant speed, too; see
+	// bench.Normalized. On Linux only. It takes some 10 % of a core, and 60 MB of memory
+	// that client-cpu and client-peak include.
+	Reference bool
+	Tool      string
 	// Done is told of each sample as soon as it is there.
 	Done func(*bench.Sample)
 	// Progress gets what is done, in words.
@@ -64,6 +69,7 @@ func Run(ctx context.Context, s Spec) (*bench.Record, error) {
 	}
 	l := &lab{Spec: s, target: target}
 	record, err := l.run(ctx)
+	l.reference.close()
 	if closing := target.Close(); err == nil {
 		err = closing
 	}
@@ -92,14 +98,21 @@ func (s *Spec) validate() error {
 // lab is a run under way.
 type lab struct {
 	Spec
-	target *harness.Target
-	record *bench.Record
+	target    *harness.Target
+	record    *bench.Record
+	reference *reference // nil: none
 }
 
 func (l *lab) run(ctx context.Context) (*bench.Record, error) {
 	l.Progress("seeding %d tokens", l.Seed.Tokens)
 	if _, err := seed.Fill(ctx, l.target.ForSeed(), l.Release, "", l.Seed, seed.Options{Log: l.Log}); err != nil {
 		return nil, err
+	}
+	if l.Reference {
+		var err error
+		if l.reference, err = newReference(ctx); err != nil {
+			return nil, err
+		}
 	}
 	fingerprint, err := l.fingerprint(ctx)
 	if err != nil {
@@ -135,7 +148,7 @@ func (l *lab) fingerprint(ctx context.Context) (f bench.Fingerprint, err error) 
 	tokens := expected.Tables[schema.AccessToken]
 	f.Data = bench.Data{Source: "seed", Release: l.Release, Seed: l.Seed.Seed, Tokens: l.Seed.Tokens, Mix: string(l.Seed.Mix),
 		Removable: float64(tokens.Removed) / float64(max(tokens.Rows, 1))}
-	f.Task = bench.Task{Policy: string(l.Settings.Policy), Audit: l.Settings.Audit, Load: l.Load}
+	f.Task = bench.Task{Policy: string(l.Settings.Policy), Audit: l.Settings.Audit, Load: l.Load, Reference: l.Reference}
 	f.Tools = map[string]string{"go": runtime.Version()}
 	for _, e := range l.Engines {
 		if e.Version != "" {
@@ -242,10 +255,14 @@ func (r *sampleRun) clean(ctx context.Context) error {
 		return err
 	}
 	r.beside.start(ctx)
+	r.reference.start(ctx)
 	began := time.Now()
 	r.run.Started, r.from = began, began.UTC().Truncate(time.Second)
 	r.result, err = r.engine.Engine.Clean(ctx, r.own.db, r.plan, cleanup.Watcher{Log: r.Log})
 	r.took = time.Since(began)
+	if ended := r.reference.end(); err == nil {
+		err = ended
+	}
 	if err := r.beside.end(ctx, err); err != nil {
 		return err
 	}
@@ -310,12 +327,14 @@ func (r *sampleRun) sample() (*bench.Sample, error) {
 			examined, removed = examined+t.Before, removed+t.Removed
 		}
 	}
-	all := append(metrics(r.before, r.done, r.purged), bench.Rate("clean", removed, r.took), bench.Rate("settled", removed, r.settled), bench.Work("examined", examined), bench.Work("removed", removed),
-		bench.Took("server-cpu", r.server), bench.Took("client-cpu", r.client),
+	clean, settled, serverCPU := bench.Rate("clean", removed, r.took), bench.Rate("settled", removed, r.settled), bench.Took("server-cpu", r.server)
+	all := append(metrics(r.before, r.done, r.purged), clean, settled, bench.Work("examined", examined), bench.Work("removed", removed),
+		serverCPU, bench.Took("client-cpu", r.client),
 		bench.Size("server-peak", r.watched.serverPeak), bench.Size("client-peak", r.watched.clientPeak))
 	if b := r.result.Batches; b.Max > 0 {
 		all = append(all, bench.Took("batch-p50", b.P50), bench.Took("batch-p99", b.P99), bench.Took("batch-max", b.Max))
 	}
+	all = append(all, r.reference.metrics(clean, settled, serverCPU)...)
 	batches := int64(0)
 	for _, p := range r.result.Phases {
 		batches += p.Batches

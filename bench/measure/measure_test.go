@@ -74,6 +74,33 @@ func TestEnginesRunOnTheSameData(t *testing.T) {
 	}
 }
 
+// A machine that is half as fast for everybody shows in the reference, and the rates that
+// are normalized by it say what the same work takes at a constant speed.
+func TestReferenceRunsBesideTheEngine(t *testing.T) {
+	t.Parallel()
+	harness.ForTest(t, harness.Options{DB: harness.MariaDB})
+	record, err := measure.Run(t.Context(), measure.Spec{
+		Options: harness.Options{DB: harness.MariaDB, Fast: true, Log: t.Logf}, Rounds: 2, Tool: "tokensweep test", Reference: true,
+		Settings: cleanup.Settings{Policy: token.Documented, CutOff: time.Now().UTC().Add(-2 * time.Hour).Truncate(time.Second)},
+		Seed:     seed.Spec{Seed: 3, Tokens: 5000}, // for a second or more of work
+		Engines:  []measure.Engine{{Name: "batch:20", Engine: cleanup.Batch{Size: 20}}},
+	})
+	require.NoError(t, err)
+	require.True(t, record.Fingerprint.Task.Reference)
+	for _, s := range record.Samples {
+		require.Equal(t, report.Pass, s.Verdict, "%v", s.Notes)
+		value := func(key string) float64 {
+			m, ok := s.Metric(key)
+			require.True(t, ok, key)
+			require.Positive(t, m.Value, key)
+			return m.Value
+		}
+		slower := value("reference-sec") / bench.ReferenceTime.Seconds()
+		require.InEpsilon(t, value(bench.CleanRate)*slower, value(bench.NormalizedRate), 1e-6)
+		require.InEpsilon(t, value("server-cpu-sec")/slower, value("server-cpu-normalized-sec"), 1e-6)
+	}
+}
+
 func TestNothingToMeasureIsRefused(t *testing.T) {
 	t.Parallel()
 	var refused *harness.OptionError

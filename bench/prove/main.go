@@ -42,6 +42,7 @@ type proof struct {
 	batch          int
 	samples, quiet int
 	share          float64 // of a batch's time that is planted
+	reference      bool
 	out            string
 }
 
@@ -53,6 +54,7 @@ func main() {
 	flag.IntVar(&p.samples, "samples", 10, "samples of each record")
 	flag.IntVar(&p.quiet, "quiet", 20, "records of no change")
 	flag.Float64Var(&p.share, "share", 0.10, "slow-down to plant, as a share of a batch's time")
+	flag.BoolVar(&p.reference, "reference", true, "normalize the rates by a reference that runs beside each clean-up, see the README of bench")
 	flag.StringVar(&p.out, "out", "bin/prove", "directory for the records")
 	flag.Parse()
 	if flag.NArg() > 0 || p.samples < 1 || p.quiet < 0 || p.share <= 0 {
@@ -124,7 +126,7 @@ func (p proof) measure(ctx context.Context, engines []measure.Engine) (*bench.Re
 	began, done := time.Now(), 0
 	all := len(engines) * p.samples
 	return measure.Run(ctx, measure.Spec{
-		Options: harness.Options{DB: p.db, ServerArgs: smallRedo}, Engines: engines, Rounds: p.samples, Tool: "tokensweep prove",
+		Options: harness.Options{DB: p.db, ServerArgs: smallRedo}, Engines: engines, Rounds: p.samples, Reference: p.reference, Tool: "tokensweep prove",
 		Settings: cleanup.Settings{Policy: token.Documented, CutOff: time.Now().UTC().Add(-harness.DefaultSafePeriod).Truncate(time.Second), Audit: true},
 		Seed:     seed.Spec{Seed: 1, Tokens: p.tokens},
 		Done: func(s *bench.Sample) {

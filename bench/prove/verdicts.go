@@ -10,7 +10,11 @@ import (
 	"github.com/tokensweep/tokensweep/report"
 )
 
-const serverCPU = "server-cpu-sec"
+// The metrics of the table: without a reference and with one.
+var (
+	rates     = map[bool]string{false: bench.CleanRate, true: bench.NormalizedRate}
+	serverCPU = map[bool]string{false: "server-cpu-sec", true: "server-cpu-normalized-sec"}
+)
 
 // verdicts are what the gate says of each record.
 type verdicts struct {
@@ -23,6 +27,8 @@ type verdict struct {
 	rates, cpu *bench.Gate // as bench gate judges by default, and by the server's CPU time
 }
 
+func (v *verdicts) reference() bool { return v.base.Fingerprint.Task.Reference }
+
 // judge adds a record.
 func (v *verdicts) judge(name string, newer *bench.Record) error {
 	o := bench.Options{Tolerance: bench.DefaultTolerance}
@@ -30,7 +36,7 @@ func (v *verdicts) judge(name string, newer *bench.Record) error {
 	if err != nil {
 		return err
 	}
-	o.Metrics = []string{serverCPU}
+	o.Metrics = []string{serverCPU[v.reference()]}
 	cpu, err := bench.NewGate(v.base, newer, o)
 	if err != nil {
 		return err
@@ -49,7 +55,7 @@ func (v *verdicts) conclude(w io.Writer) bool {
 	caught := true
 	clock, cpu := map[string]int{}, map[string]int{}
 	for _, one := range v.all {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", one.name, changed(one.rates, bench.CleanRate), one.rates.Verdict, changed(one.cpu, serverCPU), one.cpu.Verdict)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", one.name, changed(one.rates, rates[v.reference()]), one.rates.Verdict, changed(one.cpu, serverCPU[v.reference()]), one.cpu.Verdict)
 		switch one.name {
 		case waits, works:
 			caught = caught && one.rates.Verdict == report.Fail

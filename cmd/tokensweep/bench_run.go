@@ -24,6 +24,7 @@ type benchRunFlags struct {
 	rounds    int
 	load      float64
 	quiet     time.Duration
+	reference bool
 	out, text string
 }
 
@@ -32,6 +33,7 @@ func (f *benchRunFlags) add(fs *pflag.FlagSet) {
 	fs.IntVar(&f.rounds, "rounds", 5, "runs of each engine; a verdict on a difference takes 6 or more")
 	fs.Float64Var(&f.load, "load", 0, "operations a second that users do beside each engine (validate, refresh, issue, revoke); their latencies are measured; 0: none")
 	fs.DurationVar(&f.quiet, "load-quiet", measure.DefaultQuiet, "how long the load first runs alone, to compare with")
+	fs.BoolVar(&f.reference, "reference", false, "do a fixed piece of work beside each engine, and record the rates as on a machine of constant speed, too: for machines whose neighbours slow them down")
 	fs.StringVar(&f.out, "out", "", "write the record as JSON to this file")
 	fs.StringVar(&f.text, "text", "", "write the record as Go benchmark text to this file")
 	fs.StringVar(&f.engine.call, "call", "", "procedure to call, if a script makes several and calls none")
@@ -74,7 +76,7 @@ func (f *benchRunFlags) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	s := measure.Spec{Options: f.db.options(c), Engines: engines, Load: rate, Quiet: quiet, Rounds: f.rounds, Tool: "tokensweep " + version(), Release: f.data.release}
+	s := measure.Spec{Options: f.db.options(c), Engines: engines, Load: rate, Quiet: quiet, Rounds: f.rounds, Reference: f.reference, Tool: "tokensweep " + version(), Release: f.data.release}
 	if s.Settings, err = f.engine.settings(c, p, cutOff); err != nil {
 		return err
 	}
