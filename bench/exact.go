@@ -24,13 +24,13 @@ func countable(m Metric) bool { return m.Exact || m.Key() == Reads }
 // Between other versions of a server what the engine sends can, and what the server
 // does for it cannot; nor with a binary log, which takes part in each commit, or other
 // pages. The machine, the way to the server, sizes and flushes change no counter, nor
-// does Go.
+// does Go or a reference.
 func countsDepend(all []Difference) (refused, server []Difference) {
 	for _, d := range all {
 		switch {
 		case slices.Contains([]string{"server version", "server setting log_bin", "server setting binlog_row_image", "server setting innodb_page_size"}, d.Part):
 			server = append(server, d)
-		case strings.HasPrefix(d.Part, "machine "), strings.HasPrefix(d.Part, "server setting "), d.Part == "server via", d.Part == "tool go":
+		case strings.HasPrefix(d.Part, "machine "), strings.HasPrefix(d.Part, "server setting "), d.Part == "server via", d.Part == "task reference", d.Part == "tool go":
 		default:
 			refused = append(refused, d)
 		}

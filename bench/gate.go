@@ -35,23 +35,23 @@ type Gate struct {
 // NewGate judges a record against a baseline. A measured metric fails if it got
 // worse significantly and beyond the tolerance, and is not noisy; too few samples
 // or noise are inconclusive. An exact one fails as soon as it got worse beyond the
-// tolerance. Where both records have rates normalized by the reference, those stand for
-// the others, unless Options.Metrics names them. With Options.Exact it judges those alone, and Reads. Its errors are
-// those of Compare.
+// tolerance. Rates that the baseline has normalized by the reference too are judged by
+// that alone, unless Options.Metrics names some. With Options.Exact it judges the exact
+// metrics alone, and Reads. Its errors are those of Compare.
 func NewGate(baseline, newer *Record, o Options) (*Gate, error) {
 	chosen := len(o.Metrics) > 0
-	byReference := baseline.Fingerprint.Task.Reference && newer.Fingerprint.Task.Reference
 	c, err := Compare(baseline, newer, o)
 	if err != nil {
 		return nil, err
 	}
 	g := &Gate{Comparison: c, Verdict: report.Pass}
 	g.samples(newer)
+	instead := c.normalizedRates()
 	for _, row := range c.Rows {
 		switch {
 		case o.Exact && !countable(row.Metric):
 		case !o.Exact && !chosen && !row.Metric.Exact && row.Metric.Unit != RowRate:
-		case byReference && !chosen && row.Metric.Unit == RowRate && !strings.HasSuffix(row.Metric.Name, normalized):
+		case !chosen && instead[row.Engine+" "+row.Metric.Key()]:
 		case len(c.Servers) > 0 && strings.HasPrefix(row.Metric.Name, HandlerPrefix):
 			g.Skipped = union(g.Skipped, []string{row.Metric.Key()})
 		case row.Old.N == 0:
@@ -68,6 +68,19 @@ func NewGate(baseline, newer *Record, o Options) (*Gate, error) {
 	}
 	g.conclude(newer)
 	return g, nil
+}
+
+// normalizedRates are the engines and rates that have a normalized twin in the baseline.
+func (c *Comparison) normalizedRates() map[string]bool {
+	found := map[string]bool{}
+	for _, row := range c.Rows {
+		of := row.Metric
+		var ok bool
+		if of.Name, ok = strings.CutSuffix(of.Name, normalized); ok && of.Unit == RowRate && row.Old.N > 0 {
+			found[row.Engine+" "+of.Key()] = true
+		}
+	}
+	return found
 }
 
 // samples looks for runs that were not verified: what did not do its work is not

@@ -44,10 +44,11 @@ func TestGateIsSilentOverTwentyRunsOfNoChange(t *testing.T) {
 }
 
 // besideReference is a benchmark on a machine whose neighbours take up to half of its
-// speed, and take it from the reference too.
-func besideReference(seed uint64, share float64, reference bool) *bench.Record {
+// speed, and take it from the reference too; that is off, on, or ended before it told
+// anything.
+func besideReference(seed uint64, share float64, reference string) *bench.Record {
 	f := benchtest.Fingerprint()
-	f.Task.Reference = reference
+	f.Task.Reference = reference != "off"
 	r, err := bench.NewRecord("tokensweep", f)
 	panics{}.check(err)
 	random := rand.New(rand.NewPCG(seed, 2))
@@ -55,7 +56,7 @@ func besideReference(seed uint64, share float64, reference bool) *bench.Record {
 		slower := 1 + random.Float64()
 		rate := bench.Metric{Name: "clean", Unit: bench.RowRate, Better: bench.Higher, Value: 10_000 * share / slower * (1 + 0.03*random.NormFloat64())}
 		metrics := []bench.Metric{rate}
-		if reference {
+		if reference == "on" {
 			metrics = append(metrics, bench.Normalized(rate, time.Duration(slower*float64(bench.ReferenceTime))))
 		}
 		s, err := bench.NewSample(bench.Run{Engine: "batch", Round: round + 1, Started: started, Verdict: report.Pass}, metrics)
@@ -66,20 +67,28 @@ func besideReference(seed uint64, share float64, reference bool) *bench.Record {
 }
 
 func TestReferenceMakesANoisyMachineJudgeable(t *testing.T) {
-	verdict := func(share float64, reference bool, o bench.Options) string {
-		g, err := bench.NewGate(besideReference(1, 1, reference), besideReference(2, share, reference), o)
-		require.NoError(t, err)
-		return g.Verdict
-	}
-	require.Equal(t, report.Inconclusive, verdict(0.9, false, fivePercent))
-	require.Equal(t, report.Fail, verdict(0.9, true, fivePercent))
-	require.Equal(t, report.Pass, verdict(1, true, fivePercent))
-
 	raw := fivePercent
 	raw.Metrics = []string{bench.CleanRate}
-	require.Equal(t, report.Inconclusive, verdict(1, true, raw), "what is asked for is judged")
+	for _, c := range []struct {
+		old, new string
+		share    float64
+		options  bench.Options
+		want     string
+	}{
+		{"off", "off", 0.9, fivePercent, report.Inconclusive},
+		{"on", "on", 0.9, fivePercent, report.Fail},
+		{"on", "on", 1, fivePercent, report.Pass},
+		{"on", "on", 1, raw, report.Inconclusive},               // what is asked for is judged
+		{"on", "short", 1, fivePercent, report.Inconclusive},    // nothing says how fast it was
+		{"short", "short", 1, fivePercent, report.Inconclusive}, // judged by the clock
+	} {
+		g, err := bench.NewGate(besideReference(1, 1, c.old), besideReference(2, c.share, c.new), c.options)
+		require.NoError(t, err)
+		require.Equal(t, c.want, g.Verdict, "%+v: %v", c, g.Reasons)
+		require.Len(t, g.Rulings, 1)
+	}
 
-	_, err := bench.NewGate(besideReference(1, 1, false), besideReference(2, 1, true), fivePercent)
+	_, err := bench.NewGate(besideReference(1, 1, "off"), besideReference(2, 1, "on"), fivePercent)
 	var differ *bench.FingerprintError
 	require.ErrorAs(t, err, &differ, "the reference takes its share of the machine")
 	require.Equal(t, []bench.Difference{{Part: "task reference", New: "on"}}, differ.Differences)
