@@ -11,6 +11,9 @@
 // The engines of one round run right after each other, in another order each
 // round, so that a machine that gets slower meanwhile slows all of them.
 //
+// With a reference a fixed piece of work runs beside each engine, whose CPU time says how
+// fast the machine was meanwhile; see bench.Normalized.
+//
 // With load (see package load) the traffic of users runs alone after the pre-image
 // was taken and then beside the engine until that ends. What its clients were told
 // is compared with the tables, and its rows are taken out, before every row of the

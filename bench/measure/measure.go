@@ -30,8 +30,8 @@ type Spec struct {
 	Quiet time.Duration
 	// Reference: a fixed piece of work runs beside each engine, and the rates are
 	// recorded as they would have been on a machine of constant speed, too; see
-	// bench.Normalized. On Linux only. It takes some 10 % of a core, and 60 MB of memory
-	// that client-cpu and client-peak include.
+	// bench.Normalized. On Linux only. It takes a sixth of a core and 80 MB of memory,
+	// which client-cpu and client-peak include.
 	Reference bool
 	Tool      string
 	// Done is told of each sample as soon as it is there.

@@ -12,6 +12,9 @@
 // on every machine, and can be seen by the clock alone. The other has the server
 // calculate, as a statement would that got dearer, and is in the server's CPU time too.
 //
+// Unless told otherwise the rates are normalized by the reference of package measure,
+// so that a machine with neighbours can be used.
+//
 // Exit codes: 0 the gate did what it should; 1 it did not; 2 bad usage; 3 it could not
 // be measured.
 package main
