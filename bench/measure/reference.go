@@ -23,10 +23,10 @@ import (
 // It is SQLite in this process, so that it is the same beside every server and adds
 // nothing to a server's counters. Its CPU time counts, not the time on the clock: an
 // engine that leaves it fewer cores makes it wait, not work. The pieces go round the
-// CPUs, since neighbours slow each by itself, and left alone they would all be done
+// CPUs, since neighbours slow each by itself, and left alone they would mostly be done
 // on the one that the engine does not use.
 const (
-	referenceRows    = 200_000 // 37 MB with the index
+	referenceRows    = 200_000 // 36 MB with the index
 	referenceLookups = 500     // a piece, some 2 ms
 	referencePause   = 20 * time.Millisecond
 	// leastPieces are needed for a median that one interruption does not decide.
