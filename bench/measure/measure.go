@@ -63,14 +63,19 @@ func Run(ctx context.Context, s Spec) (*bench.Record, error) {
 		s.Release = schema.DefaultRelease
 	}
 	s.prepareLoad()
-	target, err := harness.Open(ctx, s.Options)
-	if err != nil {
+	l := &lab{Spec: s}
+	var err error
+	if s.Reference {
+		if l.reference, err = newReference(ctx); err != nil {
+			return nil, err
+		}
+		defer l.reference.close()
+	}
+	if l.target, err = harness.Open(ctx, s.Options); err != nil {
 		return nil, err
 	}
-	l := &lab{Spec: s, target: target}
 	record, err := l.run(ctx)
-	l.reference.close()
-	if closing := target.Close(); err == nil {
+	if closing := l.target.Close(); err == nil {
 		err = closing
 	}
 	return record, err
@@ -107,12 +112,6 @@ func (l *lab) run(ctx context.Context) (*bench.Record, error) {
 	l.Progress("seeding %d tokens", l.Seed.Tokens)
 	if _, err := seed.Fill(ctx, l.target.ForSeed(), l.Release, "", l.Seed, seed.Options{Log: l.Log}); err != nil {
 		return nil, err
-	}
-	if l.Reference {
-		var err error
-		if l.reference, err = newReference(ctx); err != nil {
-			return nil, err
-		}
 	}
 	fingerprint, err := l.fingerprint(ctx)
 	if err != nil {

@@ -74,8 +74,8 @@ func TestEnginesRunOnTheSameData(t *testing.T) {
 	}
 }
 
-// A machine that is half as fast for everybody shows in the reference, and the rates that
-// are normalized by it say what the same work takes at a constant speed.
+// The numbers of the clock stay as they are, and beside them are those that the same
+// sample's reference makes of them.
 func TestReferenceRunsBesideTheEngine(t *testing.T) {
 	t.Parallel()
 	harness.ForTest(t, harness.Options{DB: harness.MariaDB})
