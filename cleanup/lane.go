@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/tokensweep/tokensweep/dialect"
+	"github.com/tokensweep/tokensweep/schema"
 	"github.com/tokensweep/tokensweep/token"
 )
 
@@ -27,8 +28,7 @@ const (
 )
 
 // cuts finds the keys that divide each phase's table into lanes with equal numbers of
-// rows. It samples them: ids share prefixes, such as those of UUIDs by time, so that
-// nothing can be calculated. A phase without cuts is not in the map.
+// rows. A phase without cuts is not in the map.
 func (w *walker) cuts(ctx context.Context) (map[string][][]byte, error) {
 	sampler, ok := w.d.(dialect.Sampler)
 	if !ok || w.Workers < 2 {
@@ -41,24 +41,37 @@ func (w *walker) cuts(ctx context.Context) (map[string][][]byte, error) {
 		if err := w.conn.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+w.d.Table(ph.Table)).Scan(&rows); err != nil {
 			return nil, fmt.Errorf("counting the rows of %s: %w", ph.Table, err)
 		}
-		lanes := min(int64(lanesPerWorker*w.Workers), rows/rowsPerLane)
-		if lanes < 2 {
-			continue
-		}
-		sample, err := w.sample(ctx, sampler.Sample(ph.Table, ph.Key, max(1, rows/(lanes*samplesPerLane))))
+		cuts, err := Quantiles(ctx, w.conn, sampler, ph.Table, ph.Key, rows, min(int64(lanesPerWorker*w.Workers), rows/rowsPerLane))
 		if err != nil {
-			return nil, fmt.Errorf("sampling the keys of %s: %w", ph.Table, err)
+			return nil, err
 		}
-		for n := int64(1); n < lanes && len(sample) > 0; n++ {
-			all[ph.Name] = append(all[ph.Name], sample[int64(len(sample))*n/lanes])
+		if len(cuts) > 0 {
+			all[ph.Name] = cuts
 		}
-		all[ph.Name] = slices.CompactFunc(all[ph.Name], slices.Equal)
 	}
 	return all, nil
 }
 
-func (w *walker) sample(ctx context.Context, q dialect.SQL) (keys [][]byte, err error) {
-	rows, err := w.conn.QueryContext(ctx, q.Text, q.Args...)
+// Quantiles are keys that divide a table of so many rows into parts of about the same
+// size, ascending; each is the last of its part. They are sampled: ids share prefixes,
+// such as those of UUIDs by time, so that nothing can be calculated. There may be fewer
+// than parts-1, and are none for less than two parts.
+func Quantiles(ctx context.Context, db schema.Querier, d dialect.Sampler, table, key string, rows, parts int64) (cuts [][]byte, err error) {
+	if parts < 2 {
+		return nil, nil
+	}
+	keys, err := sample(ctx, db, d.Sample(table, key, max(1, rows/(parts*samplesPerLane))))
+	if err != nil {
+		return nil, fmt.Errorf("sampling the keys of %s: %w", table, err)
+	}
+	for n := int64(1); n < parts && len(keys) > 0; n++ {
+		cuts = append(cuts, keys[int64(len(keys))*n/parts])
+	}
+	return slices.CompactFunc(cuts, slices.Equal), nil
+}
+
+func sample(ctx context.Context, db schema.Querier, q dialect.SQL) (keys [][]byte, err error) {
+	rows, err := db.QueryContext(ctx, q.Text, q.Args...)
 	if err != nil {
 		return nil, err
 	}

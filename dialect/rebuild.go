@@ -13,6 +13,7 @@ type Rebuilder interface {
 	Dialect
 	RunLocker
 	SchemaUser
+	Sampler
 
 	// RebuildSession are the statements that a session runs after SessionSetup. It
 	// waits for a lock on a table no longer than wait (whole seconds).
@@ -63,6 +64,9 @@ type Rebuilder interface {
 	CopyRows(fresh, table string, columns []string, values, where SQL, ordered []string) SQL
 	// CopyToAuditUnlocked is CopyToAudit for rows that nobody else can change.
 	CopyToAuditUnlocked(table string, a Audit, where SQL) SQL
+	// InterleavesIDs is the query for 1 if several sessions can copy rows into a table
+	// at a time that counts its ids up, else 0.
+	InterleavesIDs() string
 
 	// Lock and LockAll lock tables for the session: against writers, or against all.
 	Lock(table string, write bool) string

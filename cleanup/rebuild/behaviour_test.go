@@ -107,6 +107,59 @@ func TestSameAsBatch(t *testing.T) {
 	})
 }
 
+// TestAuditInParts counts the transactions that copy to the audit table. Several are
+// quicker, and where they would wait for each other's commit there must be one.
+func TestAuditInParts(t *testing.T) {
+	t.Parallel()
+	const workers = 3
+	for name, c := range map[string]struct {
+		kind   string
+		args   []string
+		change func(audit *schema.Table)
+		before func(f *dbtest.Fixture)
+		parts  int
+	}{
+		"MySQL":                            {kind: harness.MySQL, parts: workers},
+		"MariaDB locks the counter of ids": {kind: harness.MariaDB, parts: 1},
+		"MariaDB told not to":              {kind: harness.MariaDB, args: interleaved[harness.MariaDB], parts: workers},
+		"MariaDB without an id": {kind: harness.MariaDB, parts: workers, change: func(audit *schema.Table) {
+			audit.PrimaryKey, audit.Columns = nil, audit.Columns[1:]
+		}},
+		"unique key": {kind: harness.MySQL, parts: 1, change: func(audit *schema.Table) {
+			audit.Indexes = append(audit.Indexes, schema.Index{Name: "ONCE", Unique: true, Columns: []string{"TOKEN_ID"}})
+		}},
+		"trigger": {kind: harness.MySQL, parts: 1, before: func(f *dbtest.Fixture) {
+			f.Exec("CREATE TABLE ONE (N INT)")
+			f.Exec("INSERT INTO ONE VALUES (0)")
+			f.Exec("CREATE TRIGGER ONE_AT_A_TIME AFTER INSERT ON " + schema.TokenAudit + " FOR EACH ROW SELECT N INTO @n FROM ONE FOR UPDATE")
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := dbtest.New(t, harness.ForTest(t, harness.Options{DB: c.kind, ServerArgs: c.args}), dbtest.Setup{Change: func(d *schema.Database) {
+				if c.change != nil {
+					c.change(table(d, schema.TokenAudit))
+				}
+			}})
+			if c.before != nil {
+				c.before(f)
+			}
+			for i := range 20 {
+				f.Insert(tokens, dbtest.TokenRow(fmt.Sprintf("t%02d", i), token.Revoked, nil))
+			}
+			parts := 1
+			result, outcome := f.Verified(rebuild.Engine{Workers: workers, Hook: func(step string) {
+				if step == "between commits" {
+					parts++
+				}
+			}}, f.Plan(token.Documented))
+			require.EqualValues(t, "pass", strings.ToLower(string(outcome.Verdict)), "%+v", outcome.Findings)
+			require.EqualValues(t, 20, result.Phases[0].Audited)
+			require.Equal(t, c.parts, parts)
+		})
+	}
+}
+
 // TestNothingToRemove leaves alone what has nothing removable.
 func TestNothingToRemove(t *testing.T) {
 	t.Parallel()

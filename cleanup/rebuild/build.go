@@ -136,12 +136,7 @@ func (r *run) fill(ctx context.Context) error {
 	r.free = free
 	group, ctx := errgroup.WithContext(ctx)
 	if r.journal.Audit != nil {
-		s, err := r.open(ctx, patience)
-		if err != nil {
-			return err
-		}
-		r.audit = s
-		group.Go(func() error { return r.copyAudit(ctx, s) })
+		group.Go(func() error { return r.copyAudit(ctx) })
 	}
 	for _, t := range r.tables {
 		group.Go(func() error {
@@ -257,66 +252,6 @@ func (r *run) eachOdd(ctx context.Context, s *session, t *table, where dialect.S
 		if err := do(dialect.Concat(append(these, ")")...)); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// copyAudit copies the rows that go into the audit table, in a transaction that is
-// left open.
-func (r *run) copyAudit(ctx context.Context, s *session) error {
-	t, j := r.named(r.journal.Audit.Tokens), r.journal.Audit
-	r.hook("audit")
-	if err := s.run(ctx, "START TRANSACTION"); err != nil {
-		return err
-	}
-	if j.ID != "" {
-		var err error
-		if j.Above, _, err = s.number(ctx, dialect.Text("SELECT COALESCE(MAX(", r.d.Quote(j.ID), "), 0) FROM ", r.d.Quote(j.Table))); err != nil {
-			return err
-		}
-	}
-	odd, err := r.odd(ctx, s, t)
-	if err != nil {
-		return err
-	}
-	audit, gone := *t.phase.Audit, r.eligible(t)
-	audit.At = j.At
-	where := gone
-	if odd.Text != "" {
-		where = dialect.Concat(gone, " AND NOT ", odd)
-	}
-	if t.removable, err = s.exec(ctx, r.d.CopyToAuditUnlocked(t.Name, audit, where)); err != nil {
-		return fmt.Errorf("copying to %s: %w", j.Table, err)
-	}
-	if odd.Text != "" {
-		if err := r.copyOddAudit(ctx, s, t, audit, dialect.Concat(odd, " AND ", gone)); err != nil {
-			return fmt.Errorf("copying to %s: %w", j.Table, err)
-		}
-	}
-	r.audited = t.removable
-	r.log("%d rows copied to %s", r.audited, j.Table)
-	return nil
-}
-
-// copyOddAudit changes the transaction's zone between finding the rows and copying
-// them, and back.
-func (r *run) copyOddAudit(ctx context.Context, s *session, t *table, audit dialect.Audit, where dialect.SQL) error {
-	var all []dialect.SQL
-	if err := r.eachOdd(ctx, s, t, where, func(these dialect.SQL) error { all = append(all, these); return nil }); err != nil {
-		return err
-	}
-	if r.journal.Audit.Moment {
-		audit.At = time.Unix(r.journal.Audit.Instant, 0).UTC()
-	}
-	if err := s.run(ctx, r.d.InUTC()); err != nil {
-		return err
-	}
-	for _, these := range all {
-		n, err := s.exec(ctx, r.d.CopyToAuditUnlocked(t.Name, audit, these))
-		if err != nil {
-			return err
-		}
-		t.removable += n
 	}
 	return nil
 }
@@ -472,22 +407,5 @@ func (r *run) reportNothing(ctx context.Context) error {
 		return err
 	}
 	r.finishResult()
-	return nil
-}
-
-// commitAudit makes the audit rows final, and says so in the same transaction. From
-// here to the swap it is moments.
-func (r *run) commitAudit(ctx context.Context) error {
-	if r.audit == nil {
-		return r.write(ctx, r.main(), ready)
-	}
-	if err := r.write(ctx, r.audit, ready); err != nil {
-		return err
-	}
-	if err := r.audit.run(ctx, "COMMIT"); err != nil {
-		return err
-	}
-	r.end(r.audit)
-	r.audit = nil
 	return nil
 }

@@ -51,10 +51,10 @@ func (r *run) checkPlan(context.Context) error {
 	return nil
 }
 
-// checkConnections counts the main session, the gate, the audit and one more, one for
-// each table, and two for each worker.
+// checkConnections counts the main session, the gate and one more, one for each table,
+// and three for each worker: two copy, one audits.
 func (r *run) checkConnections(context.Context) error {
-	need := 4 + len(r.tables) + 2*r.Workers
+	need := 3 + len(r.tables) + 3*r.Workers
 	if limit := r.db.Stats().MaxOpenConnections; limit > 0 && limit < need {
 		return cleanup.Refuse(fmt.Sprintf("a rebuild needs %d connections, and the pool allows %d", need, limit), "allow more", nil)
 	}

@@ -22,7 +22,10 @@ type Engine struct {
 	// Resume takes up what an interrupted rebuild left: what it had not swapped in is
 	// removed and the run starts over, a swap is brought to its end.
 	Resume bool
-	// Workers is the number of tables copied at a time, the audit not counted. 0: 2.
+	// Workers is the number of tables copied at a time, and of sessions that copy to the
+	// audit table besides. 0: 2. It is one session there where more would wait for each
+	// other: if the table has unique keys or triggers, or its ids are locked until an
+	// INSERT … SELECT ends (innodb_autoinc_lock_mode below 2, MariaDB's default).
 	Workers int
 	// LockWait is how long other sessions may keep a table from the run before it
 	// gives up, in whole seconds. 0: 3 s.
@@ -41,11 +44,11 @@ type Engine struct {
 }
 
 // Steps are the steps of a run in their order. "copy" and "index" come once for each
-// table, with its name behind a blank, and "audit" among them; "gate" is the last
-// step before the swap; "between names" and "trigger" come for each table and
-// statement.
+// table, with its name behind a blank, and "audit" among them; "between commits" comes
+// only if several sessions copied to the audit table; "gate" is the last step before
+// the swap; "between names" and "trigger" come for each table and statement.
 func Steps() []string {
-	return []string{"check", "try", "journal", "create", "lock", "copy", "audit", "index", "keys", "triggers", "count", "commit", "swap", "gate", "swapped",
+	return []string{"check", "try", "journal", "create", "lock", "copy", "audit", "index", "keys", "triggers", "count", "commit", "between commits", "swap", "gate", "swapped",
 		"names", "between names", "restore triggers", "trigger", "compare", "drop", "end"}
 }
 
@@ -119,7 +122,7 @@ type run struct {
 	sessions sessions
 	journal  *journal
 	tables   []*table // parents before children
-	audit    *session // the transaction that copies to the audit table
+	audit    []*part  // until they are committed
 	audited  int64
 	free     chan *session // that copy and index, while not at work
 	gate     *session      // without which the swap cannot happen
@@ -233,7 +236,7 @@ func (r *run) rebuild(ctx context.Context) (*cleanup.Result, error) {
 	return r.result, nil
 }
 
-// build makes the new tables; only the audit transaction is left open.
+// build makes the new tables; only the audit transactions are left open.
 func (r *run) build(ctx context.Context) error {
 	for _, s := range []step{
 		{"journal", r.openJournal}, {"create", r.create}, {"lock", r.lock}, {"", r.unchanged}, {"", r.fill}, {"", r.indexAll},

@@ -26,7 +26,7 @@ const prefix = "_tokensweep_"
 // States of a rebuild.
 const (
 	building = "building" // the old tables are in their places, the audit table is as it was
-	ready    = "ready"    // the audit rows are written; whether the swap happened, the names of tables tell
+	ready    = "ready"    // the audit rows may be there; whether the swap happened, the names of tables tell
 	swapped  = "swapped"  // the new tables are in their places
 	kept     = "kept"     // and all else is done but for dropping the old ones
 )

@@ -20,7 +20,7 @@ type Stage string
 // Stages. Up to AtTheSwap the old tables are in their places.
 const (
 	Building  Stage = building // nothing is changed, tables of the rebuild's own stand beside the others
-	AtTheSwap Stage = ready    // and copies of tokens that are still there are in the audit table
+	AtTheSwap Stage = ready    // and copies of tokens that are still there may be in the audit table
 	Swapped   Stage = swapped  // the new tables are in their places; keys and triggers may not have their own names yet
 	Kept      Stage = kept     // and all is done but for dropping the old tables
 )
@@ -202,7 +202,7 @@ func (s *Status) State() string {
 			"and foreign keys or triggers may not have their own names yet"
 	case AtTheSwap:
 		return s.name() + " was interrupted just before the new tables were put in place: the tables are as they were, " +
-			"but the audit table has copies of tokens that are still there"
+			"but the audit table may have copies of tokens that are still there"
 	}
 	return s.name() + " was interrupted before it changed anything; it left tables " + prefix + "… and " + JournalTable
 }

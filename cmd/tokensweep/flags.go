@@ -139,7 +139,7 @@ func (f *engineFlags) add(fs *pflag.FlagSet) {
 	fs.StringVar(&f.auditMissing, "audit-missing", "stop", "live columns with data that the audit table lacks: stop, extend or drop")
 	fs.StringVar(&f.batch, "batch", "auto", "keys that a transaction examines at most, or auto")
 	fs.DurationVar(&f.target, "batch-time", cleanup.DefaultTarget, "duration of a transaction that --batch auto aims at")
-	fs.IntVar(&f.workers, "workers", 0, fmt.Sprintf("sessions at work: --engine batch on MySQL and MariaDB, removing rows side by side (default 1); rebuild, copying tables (default %d)", rebuild.DefaultWorkers))
+	fs.IntVar(&f.workers, "workers", 0, fmt.Sprintf("sessions at work: --engine batch on MySQL and MariaDB, removing rows side by side (default 1); rebuild, copying tables, and as many copying to the audit table (default %d)", rebuild.DefaultWorkers))
 	fs.StringVar(&f.binlog, "binlog-row-image", "", "--engine batch on MySQL and MariaDB: minimal writes only the keys of deleted rows to the binary log, where change capture and flashback miss the rest; takes a privilege (default: the server's setting)")
 	fs.DurationVar(&f.maxDuration, "max-duration", 0, "stop after the batch under way when this time is over; a rebuild is taken back if the new tables are not in place by then (0: no limit)")
 	fs.IntVar(&f.throttleLog, "throttle-log-percent", 0, "SQL Server: pause while the transaction log is fuller than this (1 to 99; 0: never)")

@@ -195,6 +195,10 @@ func (d Dialect) CopyToAuditUnlocked(table string, a dialect.Audit, where dialec
 	return dialect.Concat("INSERT INTO ", d.Quote(a.Table), " (", columns, ") SELECT ", values, " FROM ", d.Quote(table), " WHERE ", where)
 }
 
+// InterleavesIDs reads MySQL's default, 2. With 1, MariaDB's, an INSERT … SELECT locks
+// the counter until it ends.
+func (Dialect) InterleavesIDs() string { return "SELECT @@innodb_autoinc_lock_mode = 2" }
+
 // Lock is LOCK TABLES. Both servers keep writers out by the metadata lock.
 func (d Dialect) Lock(table string, write bool) string {
 	if write {
