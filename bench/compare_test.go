@@ -130,6 +130,16 @@ func TestIntervals(t *testing.T) {
 	require.False(t, ok)
 }
 
+func TestIntervalsAsText(t *testing.T) {
+	for want, values := range map[string][]float64{
+		"100 ±2.0 %": {98, 99, 100, 101, 102, 100}, "0 to 3": {0, 0, 3, 0, 0, 0}, "0 ±0.0 %": {0, 0, 0, 0, 0, 0}, "7 ±?": {7}, "4 ±25 %": {3, 4, 5},
+	} {
+		i, ok := bench.Summarize(values, false, 0.05)
+		require.True(t, ok)
+		require.Equal(t, want, i.Text(bench.Count))
+	}
+}
+
 func TestSamplesNeeded(t *testing.T) {
 	require.Equal(t, 6, bench.SamplesNeeded(0.05))
 	require.Equal(t, 8, bench.SamplesNeeded(0.01))

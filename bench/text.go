@@ -139,7 +139,16 @@ func (i Interval) format(m Metric) string {
 	case m.Exact && i.Spread() == 0:
 		return m.Unit.Format(i.Median)
 	}
-	return fmt.Sprintf("%s %s (n=%d)", m.Unit.Format(i.Median), i.PlusMinus(), i.N)
+	return fmt.Sprintf("%s (n=%d)", i.Text(m.Unit), i.N)
+}
+
+// Text is the median with its interval: "11,031 rows/s ±2 %". Of a median of 0 nothing
+// is a share, so that it is "0 to 3".
+func (i Interval) Text(u Unit) string {
+	if i.Median == 0 && i.Hi > i.Lo {
+		return u.Format(i.Lo) + " to " + u.Format(i.Hi)
+	}
+	return u.Format(i.Median) + " " + i.PlusMinus()
 }
 
 // PlusMinus is the interval as "±2 %", or "±?" for one sample.

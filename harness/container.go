@@ -110,7 +110,7 @@ func (k containerKind) start(ctx context.Context, o Options) (_ node, err error)
 	sweep(o.log, removeOf(ctx, docker))
 	c, err := newClaim()
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, docker.Close())
 	}
 	s := &containerServer{claim: c, name: "tokensweep-" + randomHex(6), docker: docker, image: image, kind: k, password: randomPassword(), died: make(chan struct{})}
 	defer func() {

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -60,7 +61,7 @@ func connectDocker(ctx context.Context) (*testcontainers.DockerClient, error) {
 	}
 	dockerSetup.introduced = true
 	if err := answers(ctx, docker.Client); err != nil {
-		return nil, err
+		return nil, errors.Join(err, docker.Close())
 	}
 	return docker, nil
 }

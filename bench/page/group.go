@@ -138,7 +138,7 @@ func (g *group) costs() {
 			case kind.Exact && i.Spread() == 0:
 				c.Cells = append(c.Cells, kind.Unit.Format(i.Median))
 			default:
-				c.Cells = append(c.Cells, strings.TrimSuffix(kind.Unit.Format(i.Median), " rows/s")+" "+i.PlusMinus())
+				c.Cells = append(c.Cells, strings.Replace(i.Text(kind.Unit), " rows/s", "", 1))
 			}
 		}
 		g.Costs = append(g.Costs, c)
@@ -319,7 +319,7 @@ func (t trend) Texts() []string {
 			texts = append(texts, "–")
 			continue
 		}
-		texts = append(texts, bench.RowRate.Format(r.Median)+" "+r.PlusMinus())
+		texts = append(texts, r.Text(bench.RowRate))
 	}
 	return texts
 }

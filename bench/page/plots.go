@@ -317,7 +317,7 @@ func trendLine(d *drawing, t trend, x func(int) float64, y axis) {
 	d.path("curve "+t.Class, t.Engine, xs, ys)
 	for i, r := range t.Rates {
 		if r.N > 0 {
-			d.dot("end "+t.Class, x(i), y.at(r.Median), 4, t.Engine+": "+bench.RowRate.Format(r.Median)+" "+r.PlusMinus())
+			d.dot("end "+t.Class, x(i), y.at(r.Median), 4, t.Engine+": "+r.Text(bench.RowRate))
 		}
 	}
 }

@@ -12,8 +12,8 @@ import (
 
 // The metrics of the table: without a reference and with one.
 var (
-	rates     = map[bool]string{false: bench.CleanRate, true: bench.NormalizedRate}
-	serverCPU = map[bool]string{false: "server-cpu-sec", true: "server-cpu-normalized-sec"}
+	rateKey = map[bool]string{false: bench.CleanRate, true: bench.NormalizedRate}
+	cpuKey  = map[bool]string{false: "server-cpu-sec", true: "server-cpu-normalized-sec"}
 )
 
 // verdicts are what the gate says of each record.
@@ -36,7 +36,7 @@ func (v *verdicts) judge(name string, newer *bench.Record) error {
 	if err != nil {
 		return err
 	}
-	o.Metrics = []string{serverCPU[v.reference()]}
+	o.Metrics = []string{cpuKey[v.reference()]}
 	cpu, err := bench.NewGate(v.base, newer, o)
 	if err != nil {
 		return err
@@ -45,22 +45,22 @@ func (v *verdicts) judge(name string, newer *bench.Record) error {
 	return nil
 }
 
-// conclude prints the verdicts and says whether those by the clock, which are what the
+// conclude prints the verdicts and says whether those by the rates, which are what the
 // gate looks at unless it is told otherwise, are as they should be: both slow-downs
 // caught, and no failure where nothing changed. What could not be judged is counted by
 // itself: it is no false alarm, and no pass either.
 func (v *verdicts) conclude(w io.Writer) bool {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "record\tclean\tby the clock\tserver CPU\tby server CPU")
+	fmt.Fprintln(table, "record\t"+v.rateTitle()+"\tverdict\tserver CPU\tverdict")
 	caught := true
-	clock, cpu := map[string]int{}, map[string]int{}
+	rates, cpu := map[string]int{}, map[string]int{}
 	for _, one := range v.all {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", one.name, changed(one.rates, rates[v.reference()]), one.rates.Verdict, changed(one.cpu, serverCPU[v.reference()]), one.cpu.Verdict)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", one.name, changed(one.rates, rateKey[v.reference()]), one.rates.Verdict, changed(one.cpu, cpuKey[v.reference()]), one.cpu.Verdict)
 		switch one.name {
 		case waits, works:
 			caught = caught && one.rates.Verdict == report.Fail
 		default:
-			clock[one.rates.Verdict]++
+			rates[one.rates.Verdict]++
 			cpu[one.cpu.Verdict]++
 		}
 	}
@@ -72,9 +72,14 @@ func (v *verdicts) conclude(w io.Writer) bool {
 			}
 		}
 	}
-	fmt.Fprintf(w, "\nno change, by the clock: %s\nno change, by server CPU: %s\n", counts(clock), counts(cpu))
-	fmt.Fprintf(w, "slow-downs caught: %s; false alarms: %d by the clock, %d by server CPU\n", map[bool]string{true: "all", false: "not all"}[caught], clock[report.Fail], cpu[report.Fail])
-	return caught && clock[report.Fail] == 0
+	fmt.Fprintf(w, "\nno change, by the rates: %s\nno change, by server CPU: %s\n", counts(rates), counts(cpu))
+	fmt.Fprintf(w, "slow-downs caught: %s; false alarms: %d by the rates, %d by server CPU\n", map[bool]string{true: "all", false: "not all"}[caught], rates[report.Fail], cpu[report.Fail])
+	return caught && rates[report.Fail] == 0
+}
+
+// rateTitle says whether the table shows rates by the clock.
+func (v *verdicts) rateTitle() string {
+	return map[bool]string{false: "rate", true: "normalized rate"}[v.reference()]
 }
 
 // changed is the change of a median, and how wide the new interval is.

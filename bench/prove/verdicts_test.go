@@ -25,11 +25,11 @@ func TestWhatIsProven(t *testing.T) {
 		proven              bool
 		says                string
 	}{
-		"as it should be":         {0.9, 0.9, 1, 0.01, 10, true, "no change, by the clock: 1 pass, 0 inconclusive, 0 fail"},
-		"a false alarm":           {0.9, 0.9, 0.8, 0.01, 10, false, "no change, by the clock: 0 pass, 0 inconclusive, 1 fail"},
+		"as it should be":         {0.9, 0.9, 1, 0.01, 10, true, "no change, by the rates: 1 pass, 0 inconclusive, 0 fail"},
+		"a false alarm":           {0.9, 0.9, 0.8, 0.01, 10, false, "no change, by the rates: 0 pass, 0 inconclusive, 1 fail"},
 		"waiting is not caught":   {1, 0.9, 1, 0.01, 10, false, "slow-downs caught: not all"},
 		"working is not caught":   {0.9, 1, 1, 0.01, 10, false, "slow-downs caught: not all"},
-		"too few samples to know": {0.9, 0.9, 1, 0.01, 2, false, "no change, by the clock: 0 pass, 1 inconclusive, 0 fail"},
+		"too few samples to know": {0.9, 0.9, 1, 0.01, 2, false, "no change, by the rates: 0 pass, 1 inconclusive, 0 fail"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			v := verdicts{base: madeUp(1, 1, c.noise, c.samples)}
