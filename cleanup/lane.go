@@ -22,7 +22,7 @@ type lane struct {
 // servers a locking read waits for the lock on the first row behind its range.
 const (
 	lanesPerWorker = 4
-	samplesPerLane = 64
+	samplesPerLane = 1000
 	// With fewer rows a lane is not worth its session.
 	rowsPerLane = 2000
 )

@@ -167,11 +167,15 @@ func (r *run) fill(ctx context.Context) error {
 // would lose an hour there.
 func (r *run) copyRows(ctx context.Context, s *session, t *table) error {
 	names, values := r.columns(t)
-	stays := r.stays(t)
 	if t.phase == nil {
-		n, err := s.exec(ctx, r.d.CopyRows(t.Fresh, t.Name, names, values, stays, t.found.PrimaryKey))
-		t.written = n
-		return err
+		for _, where := range r.staying(t) {
+			n, err := s.exec(ctx, r.d.CopyRows(t.Fresh, t.Name, names, values, where, t.found.PrimaryKey))
+			if err != nil {
+				return err
+			}
+			t.written += n
+		}
+		return nil
 	}
 	zoned, err := r.open(ctx, patience, r.d.CopySession()...)
 	if err != nil {
@@ -182,6 +186,7 @@ func (r *run) copyRows(ctx context.Context, s *session, t *table) error {
 	if err != nil {
 		return err
 	}
+	stays := r.stays(t)
 	where := stays
 	if odd.Text != "" {
 		where = dialect.Concat(stays, " AND NOT ", odd)
