@@ -2,7 +2,6 @@ package harness
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -61,7 +60,8 @@ func connectDocker(ctx context.Context) (*testcontainers.DockerClient, error) {
 	}
 	dockerSetup.introduced = true
 	if err := answers(ctx, docker.Client); err != nil {
-		return nil, errors.Join(err, docker.Close())
+		_ = docker.Close() // the error stays one clause
+		return nil, err
 	}
 	return docker, nil
 }

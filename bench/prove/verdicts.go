@@ -51,11 +51,12 @@ func (v *verdicts) judge(name string, newer *bench.Record) error {
 // itself: it is no false alarm, and no pass either.
 func (v *verdicts) conclude(w io.Writer) bool {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "record\t"+v.rateTitle()+"\tverdict\tserver CPU\tverdict")
+	rate, serverCPU := rateKey[v.reference()], cpuKey[v.reference()]
+	fmt.Fprintf(table, "record\t%s\tverdict\t%s\tverdict\n", rate, serverCPU)
 	caught := true
 	rates, cpu := map[string]int{}, map[string]int{}
 	for _, one := range v.all {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", one.name, changed(one.rates, rateKey[v.reference()]), one.rates.Verdict, changed(one.cpu, cpuKey[v.reference()]), one.cpu.Verdict)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", one.name, changed(one.rates, rate), one.rates.Verdict, changed(one.cpu, serverCPU), one.cpu.Verdict)
 		switch one.name {
 		case waits, works:
 			caught = caught && one.rates.Verdict == report.Fail
@@ -75,11 +76,6 @@ func (v *verdicts) conclude(w io.Writer) bool {
 	fmt.Fprintf(w, "\nno change, by the rates: %s\nno change, by server CPU: %s\n", counts(rates), counts(cpu))
 	fmt.Fprintf(w, "slow-downs caught: %s; false alarms: %d by the rates, %d by server CPU\n", map[bool]string{true: "all", false: "not all"}[caught], rates[report.Fail], cpu[report.Fail])
 	return caught && rates[report.Fail] == 0
-}
-
-// rateTitle says whether the table shows rates by the clock.
-func (v *verdicts) rateTitle() string {
-	return map[bool]string{false: "rate", true: "normalized rate"}[v.reference()]
 }
 
 // changed is the change of a median, and how wide the new interval is.

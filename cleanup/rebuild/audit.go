@@ -62,7 +62,7 @@ func (r *run) copyAudit(ctx context.Context) error {
 // divide makes a part for each worker, or one where sessions would wait for each other
 // to commit.
 func (r *run) divide(ctx context.Context, first *session, t *table) ([]*part, error) {
-	side, err := r.sideBySide(ctx, first)
+	side, err := r.sideBySide(ctx, first, t)
 	if err != nil {
 		return nil, err
 	}
@@ -87,13 +87,13 @@ func (r *run) divide(ctx context.Context, first *session, t *table) ([]*part, er
 
 // sideBySide reports whether transactions that insert other tokens into the audit table
 // never wait for each other.
-func (r *run) sideBySide(ctx context.Context, s *session) (bool, error) {
+func (r *run) sideBySide(ctx context.Context, s *session, t *table) (bool, error) {
 	j := r.journal.Audit
 	audit, _ := r.found.Table(j.Table)
 	byID := func(columns []string) bool { return j.ID != "" && schema.SameName(columns[0], j.ID) }
 	unique := len(audit.PrimaryKey) > 0 && !byID(audit.PrimaryKey) ||
 		slices.ContainsFunc(audit.Indexes, func(ix schema.Index) bool { return ix.Unique && !byID(ix.Columns) })
-	if r.Workers < 2 || unique || r.named(j.Tokens).phase.Audit.Guarded {
+	if unique || t.phase.Audit.Guarded {
 		return false, nil
 	}
 	if j.ID == "" {

@@ -168,7 +168,7 @@ func (r *run) fill(ctx context.Context) error {
 func (r *run) copyRows(ctx context.Context, s *session, t *table) error {
 	names, values := r.columns(t)
 	if t.phase == nil {
-		for _, where := range r.staying(t) {
+		for _, where := range r.copyConditions(t) {
 			n, err := s.exec(ctx, r.d.CopyRows(t.Fresh, t.Name, names, values, where, t.found.PrimaryKey))
 			if err != nil {
 				return err

@@ -158,26 +158,22 @@ func TestUndoneAfterACrashAtEachStep(t *testing.T) {
 	})
 }
 
-// interleaved are the arguments of servers on which several sessions copy to the audit
-// table, so that there is a step between their commits.
-var interleaved = map[string][]string{harness.MySQL: nil, harness.MariaDB: {"--innodb-autoinc-lock-mode=2"}}
+// interleaved are the arguments with which several sessions copy to the audit table, so
+// that there is a step between their commits.
+var interleaved = map[string][]string{harness.MariaDB: {"--innodb-autoinc-lock-mode=2"}}
 
 // eachStep runs a test for every step, on each kind of server.
 func eachStep(t *testing.T, test func(t *testing.T, f *dbtest.Fixture, step string, late bool)) {
-	for kind, args := range interleaved {
-		t.Run(kind, func(t *testing.T) {
-			t.Parallel()
-			target := harness.ForTest(t, harness.Options{DB: kind, ServerArgs: args})
-			for i, step := range rebuild.Steps() {
-				t.Run(step, func(t *testing.T) {
-					fresh, err := target.NewSchema(t.Context(), "")
-					require.NoError(t, err)
-					defer func() { require.NoError(t, fresh.Close()) }()
-					test(t, furnished(t, fresh), step, i >= swappedFrom)
-				})
-			}
-		})
-	}
+	onEachWith(t, interleaved, func(t *testing.T, target *harness.Target) {
+		for i, step := range rebuild.Steps() {
+			t.Run(step, func(t *testing.T) {
+				fresh, err := target.NewSchema(t.Context(), "")
+				require.NoError(t, err)
+				defer func() { require.NoError(t, fresh.Close()) }()
+				test(t, furnished(t, fresh), step, i >= swappedFrom)
+			})
+		}
+	})
 }
 
 // plan is made of the tables before the run, as by a process that died.

@@ -27,11 +27,14 @@ func TestMain(m *testing.M) { os.Exit(harness.Main(m)) }
 var kinds = []string{harness.MySQL, harness.MariaDB}
 
 // onEach runs a test on a fresh schema of each kind.
-func onEach(t *testing.T, test func(t *testing.T, target *harness.Target)) {
+func onEach(t *testing.T, test func(t *testing.T, target *harness.Target)) { onEachWith(t, nil, test) }
+
+// onEachWith does that on servers with arguments, by kind.
+func onEachWith(t *testing.T, args map[string][]string, test func(t *testing.T, target *harness.Target)) {
 	for _, kind := range kinds {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
-			test(t, harness.ForTest(t, harness.Options{DB: kind}))
+			test(t, harness.ForTest(t, harness.Options{DB: kind, ServerArgs: args[kind]}))
 		})
 	}
 }

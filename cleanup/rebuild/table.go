@@ -197,10 +197,10 @@ func (r *run) stays(t *table) dialect.SQL {
 	return dialect.Concat(all...)
 }
 
-// staying are conditions for the rows to copy, of which a row meets one at most. The
+// copyConditions hold for the rows to copy, of which a row meets one at most. The
 // children of copied rows and the orphans are found by a join each; asked for in one
 // condition, the server looks both up for every row, which takes twice as long.
-func (r *run) staying(t *table) []dialect.SQL {
+func (r *run) copyConditions(t *table) []dialect.SQL {
 	if len(t.parents) != 1 {
 		return []dialect.SQL{r.stays(t)}
 	}
