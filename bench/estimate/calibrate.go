@@ -49,16 +49,31 @@ func (e *Estimate) fromCalibration(own *engine, c *Calibration) Prediction {
 	return p
 }
 
+// load is what there was on production when the calibration began, and what there is
+// now if its document does not say: where a row gets dearer with the size, the two
+// machines are compared at that size and not at another.
+func (c *Calibration) load(now load) load {
+	if c.Left.Rows == 0 {
+		return now
+	}
+	then := load{removed: float64(c.Removed + c.Left.Removable), whole: now.whole}
+	if then.whole {
+		then.kept = float64(c.Left.Rows - c.Left.Removable)
+	}
+	return then
+}
+
 // byOther predicts an engine that did not run on production, by how long another
 // one took there and here.
 func byOther(one, own *engine, c *Calibration) Prediction {
-	here := own.model.seconds(own.ask)
-	there := c.work() / float64(c.Removed) * own.ask.removed
+	then := c.load(own.ask)
+	here := own.model.seconds(then) / then.removed
+	there := c.work() / float64(c.Removed)
 	speed := here / there
 	p := Prediction{Engine: one.name, Runs: len(one.runs), Basis: OnOther, Allowance: ForKnownSpeed, Computed: one.model.freedom > 0 && own.model.freedom > 0}
 	p.Assumptions = append(one.sentences(), fmt.Sprintf("production was %s times as fast as the test's machine with %s, and is taken to be so with this engine too", factorText(speed), c.Engine))
 	// Both the run to come and the comparison of the machines are uncertain.
-	deviation := math.Hypot(one.model.deviation(one.ask), own.model.deviation(own.ask))
+	deviation := math.Hypot(one.model.deviation(one.ask), own.model.deviation(then))
 	one.fill(&p, one.model.seconds(one.ask), deviation, Ratio{speed, speed})
 	return p
 }

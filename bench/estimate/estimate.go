@@ -26,6 +26,9 @@ const (
 	// PerDecade is by how much a row may cost more at ten times the rows, where
 	// that was not measured.
 	PerDecade = 1.3
+	// Dearest is how many times what a row of one kind costs a rebuild, removed or
+	// kept, one of the other kind may cost, where that was not measured.
+	Dearest = 20
 )
 
 // Allowance is what the second interval adds for what was not measured: the first
@@ -269,7 +272,7 @@ func (e *engine) open() (least, most float64) {
 
 // composition is by which factors the work may be less or more, if a kept row
 // costs anything from nothing to as much as a removed one. For an engine that copies
-// what stays it is the other way round.
+// what stays, either may cost up to Dearest times the other.
 func (e *engine) composition() (least, most float64) {
 	if e.model.kind == mixed || !e.ask.whole {
 		return 1, 1
@@ -279,12 +282,12 @@ func (e *engine) composition() (least, most float64) {
 		sum.removed, sum.kept = sum.removed+float64(r.Removed), sum.kept+float64(r.Rows-r.Removed)
 	}
 	scaled := e.base()(e.ask) / e.base()(sum)
-	ends := []float64{1, e.ask.rows() / sum.rows() / scaled}
+	at := func(removed, kept float64) float64 {
+		return e.ask.cost(removed, kept) / sum.cost(removed, kept) / scaled
+	}
+	ends := []float64{at(1, 0), at(1, 1)}
 	if e.name == "rebuild" {
-		ends = append(ends, e.ask.removed/sum.removed/scaled)
-		if sum.kept > 0 {
-			ends = append(ends, e.ask.kept/sum.kept/scaled)
-		}
+		ends = []float64{at(Dearest, 1), 1, at(1, Dearest)}
 	}
 	return slices.Min(ends), slices.Max(ends)
 }

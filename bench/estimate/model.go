@@ -24,6 +24,9 @@ type load struct {
 
 func (l load) rows() float64 { return l.removed + l.kept }
 
+// cost is what the load costs at so much a removed and a kept row.
+func (l load) cost(removed, kept float64) float64 { return removed*l.removed + kept*l.kept }
+
 // observation is a load and the seconds of work that it took.
 type observation struct {
 	load
@@ -57,7 +60,7 @@ type model struct {
 func (m *model) seconds(l load) float64 {
 	p := m.parameters
 	if m.kind == mixed {
-		return p[0]*l.removed + p[1]*l.kept
+		return l.cost(p[0], p[1])
 	}
 	return m.base(l) * math.Exp(p[0]+p[1]*math.Log(l.rows()))
 }

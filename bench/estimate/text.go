@@ -196,7 +196,7 @@ func (e *engine) ofComposition() []string {
 	}
 	what := "only removed rows are counted; the second interval goes as far as rows that stay costing as much"
 	if e.name == "rebuild" {
-		what = "all rows are counted alike; the second interval goes as far as only one kind of them costing anything"
+		what = fmt.Sprintf("all rows are counted alike; the second interval goes as far as one of either kind costing %d times one of the other", Dearest)
 	}
 	return []string{fmt.Sprintf("of production %s is removable, of the runs' rows %s, which does not tell what a row that stays costs: %s", percent(share), shares, what)}
 }
