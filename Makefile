@@ -11,7 +11,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 ENV := set -a; [ ! -f .tokensweep.env ] || . ./.tokensweep.env; set +a;
 
 .DEFAULT_GOAL := help
-.PHONY: help run build prepare test test/fast test/race bench bench/limits bench/latency bench/gate bench/baseline bench/prove bench/count lint clean
+.PHONY: help run build prepare test test/fast test/race bench bench/limits bench/rebuild bench/latency bench/gate bench/baseline bench/prove bench/count lint clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z\/]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,10 @@ bench/limits: ## the same without audit, beside one single DELETE and pt-archive
 	@$(ENV) $(GO) run ./cmd/tokensweep bench --no-audit $(MEASURED) --out bench-limits.json \
 		--engines batch,batch:workers=2:batch-time=500ms:binlog=minimal,rebuild,script:testdata/procedures/single-delete-mysql.sql,$(YARDSTICK) \
 		--engines "command:testdata/commands/pt-archiver.sh {host} {port} {user} {schema} '{cutoff}'" $(ARGS)
+
+bench/rebuild: ## rebuild beside the yardstick where 99 % goes, 3 runs each
+	@$(ENV) $(GO) run ./cmd/tokensweep bench --engines rebuild,$(YARDSTICK) $(MEASURED) --mix removable:99 --set enableAudit=TRUE \
+		--rounds 3 --out bench-rebuild.json $(ARGS)
 
 bench/latency: ## what users feel while an engine runs, at 300 operations a second
 	@$(ENV) $(GO) run ./cmd/tokensweep bench --engines batch,procedure,$(YARDSTICK) --load 300 \

@@ -1,6 +1,7 @@
 package rebuild
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -122,196 +123,66 @@ func (r *run) unchanged(ctx context.Context) error {
 	return nil
 }
 
-// fill copies all tables, several at a time, and the audit rows besides. A table
-// waits for those that it depends on.
-func (r *run) fill(ctx context.Context) error {
-	free := make(chan *session, r.Workers)
-	for range min(r.Workers, len(r.tables)) {
-		s, err := r.open(ctx, patience, append(r.d.CopySession(), r.d.InUTC())...)
-		if err != nil {
-			return err
-		}
-		free <- s
-	}
-	r.free = free
+// indexAll builds the indexes and sets the next ids, several tables at a time, those
+// with the most to do first.
+func (r *run) indexAll(ctx context.Context) error {
+	work := func(t *table) int64 { return t.written * int64(len(t.text.Indexes)-len(t.keptIndexes)) }
 	group, ctx := errgroup.WithContext(ctx)
-	if r.journal.Audit != nil {
-		group.Go(func() error { return r.copyAudit(ctx) })
-	}
-	for _, t := range r.tables {
+	group.SetLimit(len(r.free))
+	for _, t := range slices.SortedStableFunc(slices.Values(r.tables), func(a, b *table) int { return cmp.Compare(work(b), work(a)) }) {
 		group.Go(func() error {
-			for _, p := range t.upstream {
-				select {
-				case <-p.copied:
-				case <-ctx.Done():
-					return ctx.Err()
-				}
-			}
-			s := <-free
-			defer func() { free <- s }()
-			r.hook("copy " + t.Name)
-			began := time.Now()
-			if err := r.copyRows(ctx, s, t); err != nil {
-				return fmt.Errorf("copying %s: %w", t.Name, err)
-			}
-			r.log("%s: %d of %d rows copied in %.1f s", t.Name, t.written, t.rows, time.Since(began).Seconds())
-			close(t.copied)
-			return nil
+			return r.borrow(func(s *session) error { return r.index(ctx, s, t) })
 		})
 	}
 	return group.Wait()
 }
 
-// copyRows copies a table in the session, which is in UTC. Rows that are judged by
-// wall clocks are copied in the zone in which they are judged, but for those that
-// would lose an hour there.
-func (r *run) copyRows(ctx context.Context, s *session, t *table) error {
-	names, values := r.columns(t)
-	if t.phase == nil {
-		for _, where := range r.copyConditions(t) {
-			n, err := s.exec(ctx, r.d.CopyRows(t.Fresh, t.Name, names, values, where, t.found.PrimaryKey))
-			if err != nil {
-				return err
-			}
-			t.written += n
+func (r *run) index(ctx context.Context, s *session, t *table) error {
+	var indexes []string
+	for _, ix := range t.text.Indexes {
+		if !slices.Contains(t.keptIndexes, ix.Name) {
+			indexes = append(indexes, ix.Text)
 		}
+	}
+	if len(indexes) == 0 && t.text.NextID == "" {
 		return nil
 	}
-	zoned, err := r.open(ctx, patience, r.d.CopySession()...)
-	if err != nil {
-		return err
+	r.hook("index " + t.Name)
+	began := time.Now()
+	if err := s.run(ctx, r.d.Complete(t.Fresh, indexes, t.text.NextID)); err != nil {
+		return fmt.Errorf("building the indexes of %s: %w", t.Name, err)
 	}
-	defer r.end(zoned)
-	odd, err := r.odd(ctx, zoned, t)
-	if err != nil {
-		return err
-	}
-	stays := r.stays(t)
-	where := stays
-	if odd.Text != "" {
-		where = dialect.Concat(stays, " AND NOT ", odd)
-	}
-	if t.written, err = zoned.exec(ctx, r.d.CopyRows(t.Fresh, t.Name, names, values, where, t.found.PrimaryKey)); err != nil {
-		return err
-	}
-	if odd.Text != "" {
-		err = r.eachOdd(ctx, zoned, t, dialect.Concat(odd, " AND ", stays), func(these dialect.SQL) error {
-			n, err := s.exec(ctx, r.d.CopyRows(t.Fresh, t.Name, names, values, these, t.found.PrimaryKey))
-			t.written += n
-			return err
-		})
-	}
-	if err != nil || t.phase.Audit != nil && r.journal.Audit != nil {
-		return err // the audit counts those that go
-	}
-	t.removable, _, err = zoned.number(ctx, dialect.Concat("SELECT COUNT(*) FROM ", r.d.Quote(t.Name), " WHERE ", r.eligible(t)))
-	return err
-}
-
-// odd is true for the rows with a time that the session's zone writes like another
-// one. Empty: there are none.
-func (r *run) odd(ctx context.Context, s *session, t *table) (dialect.SQL, error) {
-	safe, _, err := s.number(ctx, dialect.SQL{Text: r.d.OneToOne()})
-	if err != nil || safe == 1 {
-		return dialect.SQL{}, err
-	}
-	all := []any{"("}
-	for _, c := range t.found.Columns {
-		if c.Kind == schema.Timestamp {
-			if len(all) > 1 {
-				all = append(all, " OR ")
-			}
-			all = append(all, r.d.Ambiguous(t.Name, c))
-		}
-	}
-	if len(all) == 1 {
-		return dialect.SQL{}, nil
-	}
-	odd := dialect.Concat(append(all, ")")...)
-	_, any, err := s.number(ctx, dialect.Concat("SELECT 1 FROM ", r.d.Quote(t.Name), " WHERE ", odd, r.d.Limit(dialect.Text("1"))))
-	if !any {
-		return dialect.SQL{}, err
-	}
-	return odd, err
-}
-
-// oddAtOnce is how many keys a statement names.
-const oddAtOnce = 500
-
-// eachOdd calls do with conditions that hold for the rows of which where holds, a
-// few at a time.
-func (r *run) eachOdd(ctx context.Context, s *session, t *table, where dialect.SQL, do func(dialect.SQL) error) error {
-	key := r.d.Quote(t.Name) + "." + r.d.Quote(t.phase.Key)
-	rows, err := s.texts(ctx, dialect.Concat("SELECT ", key, " FROM ", r.d.Quote(t.Name), " WHERE ", where, " ORDER BY ", key))
-	if err != nil {
-		return err
-	}
-	for some := range slices.Chunk(rows, oddAtOnce) {
-		these := []any{key, " IN ("}
-		for i, row := range some {
-			if i > 0 {
-				these = append(these, ", ")
-			}
-			these = append(these, dialect.Value(row[0]))
-		}
-		if err := do(dialect.Concat(append(these, ")")...)); err != nil {
-			return err
-		}
-	}
+	r.log("%s: %d indexes built in %.1f s", t.Name, len(indexes), time.Since(began).Seconds())
 	return nil
-}
-
-// indexAll builds the indexes and sets the next ids, several tables at a time.
-func (r *run) indexAll(ctx context.Context) error {
-	group, ctx := errgroup.WithContext(ctx)
-	for _, t := range r.tables {
-		var indexes []string
-		for _, ix := range t.text.Indexes {
-			if !slices.Contains(t.keptIndexes, ix.Name) {
-				indexes = append(indexes, ix.Text)
-			}
-		}
-		if len(indexes) == 0 && t.text.NextID == "" {
-			continue
-		}
-		group.Go(func() error {
-			s := <-r.free
-			defer func() { r.free <- s }()
-			r.hook("index " + t.Name)
-			began := time.Now()
-			if err := s.run(ctx, r.d.Complete(t.Fresh, indexes, t.text.NextID)); err != nil {
-				return fmt.Errorf("building the indexes of %s: %w", t.Name, err)
-			}
-			r.log("%s: %d indexes built in %.1f s", t.Name, len(indexes), time.Since(began).Seconds())
-			return nil
-		})
-	}
-	return group.Wait()
 }
 
 // addKeys adds the foreign keys, unchecked: what they ask for was asked by the copy,
 // and orphans that were there before are to stay.
 func (r *run) addKeys(ctx context.Context) error {
-	s := <-r.free
-	defer func() { r.free <- s }()
-	for _, t := range r.tables {
-		var add []string
-		for i, k := range t.text.Keys {
-			name, _ := t.key(r.d, k, i)
-			to := ""
-			if parent := r.refTable(k); parent != nil {
-				to = parent.Fresh
+	return r.borrow(func(s *session) error {
+		for _, t := range r.tables {
+			if err := r.addKeysOf(ctx, s, t); err != nil {
+				return fmt.Errorf("adding the foreign keys of %s: %w", t.Name, err)
 			}
-			add = append(add, r.d.AddKey(k, name, to))
 		}
-		if len(add) == 0 {
-			continue
+		return nil
+	})
+}
+
+func (r *run) addKeysOf(ctx context.Context, s *session, t *table) error {
+	var add []string
+	for i, k := range t.text.Keys {
+		name, _ := t.key(r.d, k, i)
+		to := ""
+		if parent := r.refTable(k); parent != nil {
+			to = parent.Fresh
 		}
-		if err := s.run(ctx, r.d.ChangeKeys(t.Fresh, nil, add)); err != nil {
-			return fmt.Errorf("adding the foreign keys of %s: %w", t.Name, err)
-		}
+		add = append(add, r.d.AddKey(k, name, to))
 	}
-	return nil
+	if len(add) == 0 {
+		return nil
+	}
+	return s.run(ctx, r.d.ChangeKeys(t.Fresh, nil, add))
 }
 
 // refTable is the rebuilt table that a key points at, nil if it points at another.

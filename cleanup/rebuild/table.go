@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tokensweep/tokensweep/cleanup"
 	"github.com/tokensweep/tokensweep/dialect"
@@ -24,8 +25,10 @@ type table struct {
 
 	keptIndexes              []string // that are there while rows are copied
 	rows, removable, written int64
-	copied                   chan struct{}
-	locker                   *session // keeps writers out
+	started                  bool
+	begun, copied            chan struct{} // closed when its copy has begun, and when it is done
+	took                     time.Duration // of copying
+	locker                   *session      // keeps writers out
 }
 
 // choose finds the tables to rebuild: those from which the policy removes rows,
@@ -59,7 +62,7 @@ func (r *run) join(chosen map[string]*table, name string) *table {
 	found, _ := r.found.Table(name)
 	t, ok := chosen[found.Name]
 	if !ok {
-		t = &table{found: found, copied: make(chan struct{})}
+		t = &table{found: found, begun: make(chan struct{}), copied: make(chan struct{})}
 		chosen[found.Name] = t
 	}
 	return t
@@ -197,15 +200,14 @@ func (r *run) stays(t *table) dialect.SQL {
 	return dialect.Concat(all...)
 }
 
-// copyConditions hold for the rows to copy, of which a row meets one at most. The
-// children of copied rows and the orphans are found by a join each; asked for in one
-// condition, the server looks both up for every row, which takes twice as long.
-func (r *run) copyConditions(t *table) []dialect.SQL {
-	if len(t.parents) != 1 {
-		return []dialect.SQL{r.stays(t)}
+// orphans is true for the rows that lead to no parent; empty if they are to be copied
+// with the rest. Asked for both in one condition, the server looks up the copied and the
+// old parent of every row, which takes twice as long as a join each.
+func (r *run) orphans(t *table) dialect.SQL {
+	if t.phase != nil || len(t.parents) != 1 || len(t.nulls) > 0 {
+		return dialect.SQL{}
 	}
-	parent := t.parents[0]
-	return []dialect.SQL{r.leads(r.copied(parent)), dialect.Concat("NOT ", r.leads(parent))}
+	return dialect.Concat("NOT ", r.leads(t.parents[0]))
 }
 
 // goesWith is true for rows of which the row that the hop leads to was not copied.
