@@ -49,10 +49,10 @@ func (e *Estimate) fromCalibration(own *engine, c *Calibration) Prediction {
 	return p
 }
 
-// load is what there was on production when the calibration began, and what there is
+// atStart is what there was on production when the calibration began, and what there is
 // now if its document does not say: where a row gets dearer with the size, the two
 // machines are compared at that size and not at another.
-func (c *Calibration) load(now load) load {
+func (c *Calibration) atStart(now load) load {
 	if c.Left.Rows == 0 {
 		return now
 	}
@@ -66,7 +66,7 @@ func (c *Calibration) load(now load) load {
 // byOther predicts an engine that did not run on production, by how long another
 // one took there and here.
 func byOther(one, own *engine, c *Calibration) Prediction {
-	then := c.load(own.ask)
+	then := c.atStart(own.ask)
 	here := own.model.seconds(then) / then.removed
 	there := c.work() / float64(c.Removed)
 	speed := here / there
