@@ -56,9 +56,10 @@ func (c *Calibration) atStart(now load) load {
 	if c.Left.Rows == 0 {
 		return now
 	}
-	then := load{removed: float64(c.Removed + c.Left.Removable), whole: now.whole}
-	if then.whole {
-		then.kept = float64(c.Left.Rows - c.Left.Removable)
+	then := c.Left.load()
+	then.removed += float64(c.Removed)
+	if !now.whole {
+		return then.ofRemoved()
 	}
 	return then
 }

@@ -205,7 +205,7 @@ type engine struct {
 // prepare fits the model. Where one run does not know how many rows it left, none
 // of them is asked.
 func (e *engine) prepare(p Production) {
-	e.ask = load{removed: float64(p.Removable), kept: float64(p.Rows - p.Removable), whole: true}
+	e.ask = p.load()
 	var all []observation
 	var slept, removed float64
 	for _, r := range e.runs {
@@ -215,9 +215,9 @@ func (e *engine) prepare(p Production) {
 	}
 	e.pauses = slept / removed
 	if !e.ask.whole {
-		e.ask.kept = 0
+		e.ask = e.ask.ofRemoved()
 		for i := range all {
-			all[i].load = load{removed: all[i].removed}
+			all[i].load = all[i].ofRemoved()
 		}
 	}
 	e.model = fit(all, e.base())

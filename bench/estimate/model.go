@@ -24,6 +24,9 @@ type load struct {
 
 func (l load) rows() float64 { return l.removed + l.kept }
 
+// ofRemoved is the load without the rows that stay.
+func (l load) ofRemoved() load { return load{removed: l.removed} }
+
 // cost is what the load costs at so much a removed and a kept row.
 func (l load) cost(removed, kept float64) float64 { return removed*l.removed + kept*l.kept }
 

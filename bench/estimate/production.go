@@ -61,6 +61,11 @@ func waiting(d *report.Document, path string) Production {
 	return p
 }
 
+// load is all that there is to do there.
+func (p Production) load() load {
+	return load{removed: float64(p.Removable), kept: float64(p.Rows - p.Removable), whole: true}
+}
+
 // Calibration is a clean-up on production itself, mostly one that was stopped after
 // some minutes.
 type Calibration struct {
